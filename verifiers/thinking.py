@@ -42,7 +42,7 @@ def split_thinking(
     next_open = response.find(open)
     next_close = response.find(close)
     while True:
-        # A tag is searched again only when its last hit was passed: however many tags, the text is read twice.
+        # A tag is searched again only when its last hit was passed, so the text is read twice at most.
         if 0 <= next_close < at:
             next_close = response.find(close, at)
         if inside:
