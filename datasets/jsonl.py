@@ -1,10 +1,11 @@
 """How is a JSON Lines file read so that no line of it can stop, or hide from, the rest?
 
-`read_rows` yields one item for every line that is not blank, in order, with its number: the object on the
-line, or a `RowError` that says why there is none. Covered: gzip (by its first bytes, not by the name;
-truncated and corrupt too), any line end, a byte order mark, bytes that are not UTF-8, values that are not
-objects, NaN, lone surrogates, nesting deeper than the parser's stack, and lines too long to hold. Memory stays
-that of one line, however long the file is, and a row from a pipe comes out when its line is complete.
+`read_rows` yields one item for every line that is not blank, in order, with its number: the object on the line,
+or a `RowError` that says why there is none; `read_lines` gives the line's own bytes beside it. Covered: gzip (by
+its first bytes, not by the name; truncated and corrupt too), any line end, a byte order mark, bytes that are not
+UTF-8, values that are not objects, NaN, lone surrogates, huge integers, nesting deeper than the parser's stack,
+and lines too long to hold. Memory stays that of one line, however long the file is, and a row from a pipe comes
+out when its line is complete.
 
 Not covered: which fields a row has (`fields`), and JSON files that hold one array.
 """
@@ -42,11 +43,19 @@ def read_rows(source: str | Path | IO[bytes] | IO[str]) -> Iterator[tuple[int, d
     `source` is a path or an open stream; `sys.stdin` and `sys.stdin.buffer` both do, and are left open.
     Raises OSError if the file cannot be opened or read: that is not a matter of one line.
     """
+    for number, _, row in read_lines(source):
+        yield number, row
+
+
+def read_lines(
+    source: str | Path | IO[bytes] | IO[str],
+) -> Iterator[tuple[int, bytes, dict[str, Any] | RowError]]:
+    """Yield what `read_rows` does, with the line's bytes in the middle (empty where they could not be held)."""
     if isinstance(source, str | Path):
         with open(source, "rb") as stream:
-            yield from _rows(_chunks(stream), str(source))
+            yield from _read(_chunks(stream), str(source))
     else:
-        yield from _rows(_chunks(source), _name_of(source))
+        yield from _read(_chunks(source), _name_of(source))
 
 
 def _name_of(stream: Any) -> str:
@@ -63,46 +72,56 @@ def _chunks(stream: Any) -> Iterator[bytes]:
         yield chunk.encode("utf-8", "surrogatepass") if isinstance(chunk, str) else chunk
 
 
-def _rows(chunks: Iterator[bytes], source: str) -> Iterator[tuple[int, dict[str, Any] | RowError]]:
+def _read(chunks: Iterator[bytes], source: str) -> Iterator[tuple[int, bytes, dict[str, Any] | RowError]]:
     number = 0
     try:
         for number, line in enumerate(_lines(_inflated(chunks)), 1):
             if line is None:
                 problem = f"longer than {MAX_LINE >> 20} MiB; expected one JSON object a line"
-                yield number, RowError(source, number, problem)
+                yield number, b"", RowError(source, number, problem)
                 continue
             if number == 1:
                 line = line.removeprefix(BYTE_ORDER_MARK)  # noqa: PLW2901
             if not line.strip():
                 continue
             row = _parse(line)
-            yield number, RowError(source, number, row) if isinstance(row, str) else row
+            yield number, line, RowError(source, number, row) if isinstance(row, str) else row
     except _BrokenGzip as broken:
-        yield number + 1, RowError(source, number + 1, f"{broken}; {number} lines before it were read")
+        problem = f"{broken}; {number} lines before it were read"
+        yield number + 1, b"", RowError(source, number + 1, problem)
 
 
 def _parse(line: bytes) -> dict[str, Any] | str:
     """Return the object on a line, or what is wrong with it."""
     try:
-        row = json.loads(line.decode("utf-8", "surrogatepass"))
+        row = _json(line.decode("utf-8", "surrogatepass"))
     except UnicodeDecodeError as error:
         return f"byte {error.start + 1} of the line is not UTF-8; convert the file to UTF-8"
     except RecursionError:
         return "nested too deeply to parse; expected one JSON object a line"
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         hint = "; the file looks like one JSON array, expected one object a line" if line[:1] == b"[" else ""
-        return f"not valid JSON: {_reason(error)}{hint}"
+        return f"not valid JSON: {error.msg} at character {error.colno}{hint}"
     if isinstance(row, dict):
         return row
     return f"expected a JSON object, found {_KIND.get(type(row), type(row).__name__)}"
 
 
-def _reason(error: ValueError) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return (
-            f"{error.msg} at character {error.colno}"  # its own text says "line 1", which is not the file's
-        )
-    return str(error)
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # an integer of more digits than Python converts; rare, so the slower way only then
+        return json.loads(text, parse_int=_integer)
+
+
+def _integer(digits: str) -> int | str:
+    """Return the integer, or its digits where Python refuses to convert so many: no row is lost for one."""
+    try:
+        return int(digits)
+    except ValueError:
+        return digits
 
 
 _KIND: dict[type, str] = {
