@@ -1,0 +1,116 @@
+"""Does a right value do the work that was asked for?
+
+Sameness is of values, so `12+34` is the same as 46. Two guards keep a model from being paid for that: an answer left
+undone (`form="evaluated"`), and an answer that only repeats an expression of the prompt.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .dressing import undress
+from .evaluate import Evaluator, TooLarge, Undefined, is_exact
+from .expr import Expr, symbols
+
+__all__ = ["echoes_prompt", "is_done", "plain_form"]
+
+_LITERAL = frozenset(("num", "dec", "mixed", "pct", "deg", "qty", "based", "const", "sym", "text"))
+_COLLECTED = frozenset(("list", "set", "tuple", "interval", "union"))
+
+
+def is_done(answer: Expr) -> bool:
+    """Tell whether no sum, difference, product, power, factorial, ... of an answer is left to be computed.
+
+    Fractions, mixed numbers, scientific notation and reduced radicals are done: what is not done is a part that is worth
+    a rational number and is not written as one.
+    """
+    tag = answer[0]
+    if tag == "chain":
+        return is_done(answer[1][-1])
+    if tag in ("named", "range"):
+        return is_done(answer[2])
+    if tag == "approx":
+        return True
+    if tag in _COLLECTED:
+        return all(is_done(part) for part in answer[1:] if isinstance(part, tuple))
+    if tag in ("num", "dec", "sym", "text", "const", "based"):
+        return True
+    if symbols(answer):
+        return True
+    if tag in ("neg", "pct", "deg", "qty", "mixed"):
+        return is_done(answer[1])
+    if _is_fraction(answer) or _is_scientific(answer):
+        return True
+    if _is_rational(answer):
+        return False
+    if tag in ("+", "*"):
+        rational = sum(1 for part in answer[1:] if _is_rational(part))
+        if rational > 1:
+            return False
+    return all(is_done(part) for part in answer[1:] if isinstance(part, tuple))
+
+
+def _is_fraction(expr: Expr) -> bool:
+    return expr[0] == "/" and all(
+        part[0] == "num" or (part[0] == "neg" and part[1][0] == "num") for part in expr[1:]
+    )
+
+
+def _is_scientific(expr: Expr) -> bool:
+    """Tell whether an expression is a x 10^n with a plain number a, or a power of ten alone."""
+    power = expr[2] if expr[0] == "*" and len(expr) == 3 and expr[1][0] in ("num", "dec") else expr
+    return (
+        power[0] == "^"
+        and power[1] == ("num", 10)
+        and (power[2][0] == "num" or (power[2][0] == "neg" and power[2][1][0] == "num"))
+        and expr[0] == "*"
+    )
+
+
+def _is_rational(expr: Expr) -> bool:
+    try:
+        return is_exact(Evaluator().value(expr))
+    except (Undefined, TooLarge, KeyError):
+        return False
+
+
+def plain_form(expr: Expr) -> str:
+    """Name the notation of a literal ("num", "dec", "/", ...); an empty string for anything with work in it."""
+    while expr[0] in ("neg", "qty", "named", "chain"):
+        expr = expr[1] if expr[0] in ("neg", "qty") else expr[2] if expr[0] == "named" else expr[1][-1]
+    if expr[0] in _LITERAL:
+        return "num" if expr[0] == "based" else str(expr[0])
+    return "/" if _is_fraction(expr) else ""
+
+
+def echoes_prompt(answer: str, answer_read: Expr, reference_read: Expr, prompt: str) -> bool:
+    """Tell whether an answer that is worth the reference only repeats an expression of the prompt.
+
+    What stands in the prompt in the reference's own form is no echo: an option's letter, a number among its data.
+    """
+    if answer_read == reference_read:
+        return False
+    form = plain_form(answer_read)
+    if form in ("num", "sym", "text", "const") or (form and form == plain_form(reference_read)):
+        return False
+    echo = _squeezed(answer)
+    if len(echo) < 2:
+        return False
+    source = _squeezed(undress(prompt.replace("$", " ")) if len(prompt) < 20_000 else prompt)
+    at = source.find(echo)
+    while at >= 0:
+        before, after = source[at - 1 : at], source[at + len(echo) : at + len(echo) + 1]
+        inside_word = (before.isalnum() and echo[0].isalnum()) or (
+            after.isalnum() and echo[-1].isalnum() and after.isdigit() == echo[-1].isdigit()
+        )
+        if not inside_word or not before.isdigit() == echo[0].isdigit():
+            return True
+        at = source.find(echo, at + 1)
+    return False
+
+
+_NOISE = re.compile(r"\\(?:left|right|cdot|times|displaystyle)\s*|[\s{}$*]")
+
+
+def _squeezed(text: str) -> str:
+    return _NOISE.sub("", text)
