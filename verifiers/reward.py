@@ -66,11 +66,12 @@ class Reward(Verifier):
                 )
         if gate is not None and gate not in names:
             raise ValueError(f"gate={gate!r} is no verifier of this reward; there are {', '.join(names)}")
-        if not 0 < sum(self.weights) < math.inf:
-            raise ValueError(
-                f"the weights {list(self.weights)} sum to {sum(self.weights)}; expected a finite sum above 0"
-            )
-        self.leading = names[self.weights.index(max(self.weights))]
+        heaviest = max(self.weights)
+        if heaviest == 0:
+            raise ValueError(f"the weights {list(self.weights)} are all 0; at least one must be above 0")
+        self.leading = names[self.weights.index(heaviest)]
+        # Between 0 and 1, so that weights as small or as large as floats go neither vanish nor overflow.
+        self._shares = tuple(weight / heaviest for weight in self.weights)
 
     @property
     def needs_reference(self) -> bool:
@@ -143,15 +144,15 @@ class Reward(Verifier):
             answer = next((part.answer for part in parts.values() if part.answer is not None), None)
 
         earned = []
-        for weight, part in zip(self.weights, parts.values(), strict=True):
+        for share, part in zip(self._shares, parts.values(), strict=True):
             if part.reward is None:
                 return Score(None, part.status, answer, detail, seconds, parts)
-            earned.append(weight * part.reward)
+            earned.append(share * part.reward)
         if self.gate is not None and not parts[self.gate].reward:
             shut = f"{detail}; nothing is earned without {self.gate}"
             return Score(0.0, parts[self.gate].status, answer, shut, seconds, parts)
         # fsum, so that rounding makes no 0.9999999999999999 of what is right in every part
-        mean = min(1.0, math.fsum(earned) / math.fsum(self.weights))
+        mean = min(1.0, math.fsum(earned) / math.fsum(self._shares))
         return Score(mean, leader.status, answer, detail, seconds, parts)
 
 

@@ -1,8 +1,8 @@
 """How do trainers call a reward, and what do they make of its answer?
 
 `Reward.for_trl()` and `Reward.for_verl()` return objects of this module: plain callables that translate a
-trainer's arguments into (response, Problem), and a Score into what that trainer understands. They hold nothing
-but the reward and their settings, so they can be pickled, sent to workers and forked.
+trainer's arguments into (response, Problem), and a Score into what that trainer understands. They hold only
+the reward and their settings, so they can be pickled, sent to workers and forked.
 
 Checked against TRL 1.16 (GRPOTrainer, RLOOTrainer) and verl 0.9; neither is imported.
 """
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncTrlReward", "TrlReward", "VerlReward"]
 
-# The columns in which data sets keep the reference, in the order they are tried: where a data set has both, as
-# MATH has, `answer` is the short one and `solution` is worked.
+# The columns in which data sets keep the reference, in the order they are tried: where a data set has both,
+# as MATH has, `answer` is the short one and `solution` is worked.
 REFERENCE_COLUMNS = ("answer", "reference", "ground_truth", "target", "gold", "final_answer", "solution")
 
 # What TRL adds to the columns of the data set.
@@ -99,8 +99,8 @@ class TrlReward(_TrlCall):
     """A reward function for TRL: one reward for each completion, None where TRL is to skip the sample.
 
     Strings and message lists are both read; the thinking that TRL has parsed out of a message is put back
-    between the tags, so that the verifiers see what the model wrote. The verdicts' details go to TRL's table of
-    completions, and the mean of each part and the share without a verdict to its metrics.
+    between the tags, so that the verifiers see what the model wrote. Status and detail go to TRL's table of
+    completions, the mean of each part and the share without a verdict to its metrics.
     """
 
     def __call__(
@@ -149,10 +149,10 @@ class VerlReward:
     status, detail, pred   texts; verl votes on `pred`, the answer that was found
     <name>_reward  the reward of each verifier
 
-    verl cannot skip a sample (a None or NaN breaks the batch), so where there is no verdict a number must stand,
-    and no number is right. A bad reference gives it to the whole group of a prompt alike, which teaches nothing;
-    a failure of the machinery gives it to one response among others, which teaches something wrong. Watch the
-    mean of `verdict`: below 1.0 something needs repair.
+    verl cannot skip a sample (a None or NaN breaks the batch), so where there is no verdict a number must
+    stand, and no number is right. A bad reference gives it to all responses of a prompt alike, which teaches
+    nothing; a failure of the machinery gives it to one response among others, which teaches something wrong.
+    Watch the mean of `verdict`: below 1.0 something needs repair.
     """
 
     def __init__(self, reward: Reward, none_as: float) -> None:

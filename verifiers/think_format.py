@@ -4,9 +4,9 @@ r"""Is the response written as it was asked: one thought between its tags, then 
 
 What counts, and why:
 
-- Exactly one pair, in this order, matched letter for letter wherever it stands. A tag that is quoted or shown
-  in a code block is a tag, because the server that splits the text at the tags will not know better; `<THINK>`
-  and look-alikes from other scripts are not.
+- Exactly one pair, in this order, matched letter for letter wherever it stands. A tag that is quoted or in a
+  code block is a tag, because the server that splits the text at the tags will not know better; `<THINK>` and
+  look-alikes from other scripts are not.
 - Only white space before the opening tag: an answer first and a thought afterwards is not thinking.
 - The thought holds something that can be seen; white space and invisible characters are nothing.
 - After it stands an answer: a letter, a digit or a symbol such as \infty. Punctuation, an empty `\boxed{}`
