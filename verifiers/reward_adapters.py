@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..records import Problem, Score
+from .extraction import extract
 from .thinking import CLOSE, OPEN
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ _VERL_PROMPT_KEYS = ("question", "problem", "prompt", "query")
 # verl keeps these texts for every sample in arrays as wide as the longest.
 _TEXT_LIMIT = 200
 
-# GSM8K: the column `answer` is the worked solution, and its last line is "#### 18".
-_GSM8K_ANSWER = re.compile(r"^####[ \t]*(.+?)\s*\Z", re.MULTILINE)
+# GSM8K's `answer` is a worked solution whose last line is "#### 18".
+_LAST_LINE = re.compile(r"^####[ \t]*(.+?)\s*\Z", re.MULTILINE)
 
 
 class _TrlCall:
@@ -171,9 +172,7 @@ class VerlReward:
         **ignored: Any,
     ) -> dict[str, float | str]:
         """Return the score dict of one response; never raises for what a response holds."""
-        score = self.reward.score(
-            solution_str, Problem("", _verl_prompt(extra_info), _references(ground_truth))
-        )
+        score = self.reward.score(solution_str, Problem("", _verl_prompt(extra_info), _references(ground_truth)))
         result: dict[str, float | str] = {
             "score": self._number(score),
             "acc": self._number(score.parts[self.reward.leading]),
@@ -193,9 +192,8 @@ class VerlReward:
 def _thinking_tags(reward: Reward) -> tuple[str, str, bool]:
     """Return (open, close, prefilled) of the first verifier that knows tags."""
     for verifier in reward.verifiers:
-        tags: tuple[str, str, bool] | None = getattr(verifier, "thinking_tags", None)
-        if tags is not None:
-            return tags
+        if hasattr(verifier, "close_tag"):
+            return verifier.open, verifier.close_tag, verifier.prefilled
     return OPEN, CLOSE, False
 
 
@@ -248,7 +246,7 @@ def _references(value: Any) -> tuple[str, ...]:
     Without references the verifiers say BAD_REFERENCE, the sample is skipped and the run goes on.
     """
     if isinstance(value, str):
-        return (worked.group(1),) if (worked := _last_gsm8k_answer(value)) else (value,)
+        return (_short_answer(value),)
     if isinstance(value, float) and math.isnan(value):
         return ()
     if isinstance(value, bool | int | float):
@@ -256,8 +254,15 @@ def _references(value: Any) -> tuple[str, ...]:
     return tuple(reference for item in _plain_list(value) for reference in _references(item))
 
 
-def _last_gsm8k_answer(text: str) -> re.Match[str] | None:
-    return _GSM8K_ANSWER.search(text, text.rfind("\n####") + 1) if "####" in text else None
+def _short_answer(text: str) -> str:
+    r"""Return the answer of a worked solution (GSM8K's `#### 18`, MATH's `\boxed{18}`), or the text itself."""
+    if "####" in text and (last := _LAST_LINE.search(text, text.rfind("####"))):
+        return last.group(1)
+    if "\\boxed" in text or "\\fbox" in text:
+        answers = extract(text, lenient=False, open=OPEN, close=CLOSE).answers
+        if answers:
+            return ", ".join(answers)
+    return text
 
 
 def _plain_list(value: Any) -> list[Any]:

@@ -56,12 +56,12 @@ class ThinkFormat(Verifier):
     ) -> None:
         check_tags(open, close)
         self.name = name
-        self.thinking_tags = (open, close, prefilled)
+        self.open, self.close_tag, self.prefilled = open, close, prefilled
 
     def score(self, response: str, problem: Problem | str = "") -> Score:
         """Return CORRECT, or INCORRECT and in the detail which rule was broken; `problem` is not read."""
         start = time.perf_counter()
-        fault = _fault(response, *self.thinking_tags)
+        fault = _fault(response, self.open, self.close_tag, self.prefilled)
         seconds = time.perf_counter() - start
         if fault:
             return Score(0.0, Status.INCORRECT, None, fault, seconds)
