@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, overload
 
-__all__ = ["USUAL", "FieldError", "Found", "find_field", "last_boxed", "missing"]
+__all__ = ["USUAL", "FieldError", "Found", "final_answer", "find_field", "last_boxed", "missing"]
 
 Kind = Literal["response", "reference", "prompt", "id"]
 
@@ -101,9 +101,7 @@ def find_field(
     row: Mapping[str, Any], kind: Literal["response", "prompt", "id"], explicit: str | None = None
 ) -> Text | None: ...
 @overload
-def find_field(
-    row: Mapping[str, Any], kind: Literal["reference"], explicit: str | None = None
-) -> Texts | None: ...
+def find_field(row: Mapping[str, Any], kind: Literal["reference"], explicit: str | None = None) -> Texts | None: ...
 def find_field(row: Mapping[str, Any], kind: Kind, explicit: str | None = None) -> Text | Texts | None:
     """Return the name and value of the row's field of this kind, or None if it has none of the usual names.
 
@@ -153,9 +151,7 @@ _CHATS = frozenset({"messages", "conversation"})
 
 
 def _holds(kind: Kind, value: Any) -> bool:
-    return (
-        isinstance(value, list) and _spoken(value, "assistant" if kind == "response" else "user") is not None
-    )
+    return isinstance(value, list) and _spoken(value, "assistant" if kind == "response" else "user") is not None
 
 
 def _lookup(row: Mapping[str, Any], name: str) -> Any:
@@ -201,14 +197,23 @@ def _references(name: str, value: Any) -> tuple[str, ...]:
     return tuple(_final(name, text) for text in texts if text is not None)
 
 
+def final_answer(solution: str) -> str | None:
+    """Return what follows the last `####` of a worked solution (GSM8K's mark), or None if it has none.
+
+    A number loses its thousands commas: the mark is followed by one number, never by a list.
+    """
+    if "####" not in solution:
+        return None
+    answer = solution.rpartition("####")[2].strip()
+    return answer.replace(",", "") if re.fullmatch(r"-?\d{1,3}(,\d{3})+(\.\d+)?", answer) else answer
+
+
 def _final(name: str, text: str) -> str:
     """Return the answer that a worked solution ends with (`#### 18`, or a `solution`'s box), or the text."""
-    if "####" in text:
-        _, _, answer = text.rpartition("####")
-        return answer.strip()
-    if name == "solution":
-        return last_boxed(text) or text
-    return text
+    marked = final_answer(text)
+    if marked is not None:
+        return marked
+    return (last_boxed(text) or text) if name == "solution" else text
 
 
 def _scalar(value: Any) -> str | None:
@@ -264,6 +269,4 @@ def _parts(content: Any) -> str | None:
 def _describe(value: Any) -> str:
     if isinstance(value, list) and len(value) > 1:
         return f"a list of {len(value)}"
-    return {list: "an empty list", dict: "an object", bool: "true or false"}.get(
-        type(value), repr(value)[:40]
-    )
+    return {list: "an empty list", dict: "an object", bool: "true or false"}.get(type(value), repr(value)[:40])
