@@ -48,9 +48,7 @@ def _from_unicode(text: str) -> str:
     script = ""  # inside a run of superscripts ("^") or subscripts ("_")
     for ch in text:
         if ch in _SUPERSCRIPTS:
-            out.append(
-                _SUPERSCRIPTS[ch] if script == "^" else ("}" if script else "") + "^{" + _SUPERSCRIPTS[ch]
-            )
+            out.append(_SUPERSCRIPTS[ch] if script == "^" else ("}" if script else "") + "^{" + _SUPERSCRIPTS[ch])
             script = "^"
             continue
         if ch in _SUBSCRIPTS:
@@ -76,6 +74,9 @@ def _from_unicode(text: str) -> str:
             out.append("\\cancel ")
             continue
         category = unicodedata.category(ch)
+        if category == "Me":
+            out.append("\\cancel ")
+            continue
         if category in _INVISIBLE:
             continue
         if category[0] == "Z":
@@ -96,6 +97,7 @@ def _from_unicode(text: str) -> str:
 
 
 _RENAMED = {
+    "nicefrac": "\\frac", "sfrac": "\\frac", "cr": "\\\\", "Bbb": "\\mathbb",
     "dfrac": "\\frac", "tfrac": "\\frac", "cfrac": "\\frac", "dbinom": "\\binom", "tbinom": "\\binom", "leq": "\\le ",
     "leqslant": "\\le ", "geq": "\\ge ", "geqslant": "\\ge ", "neq": "\\ne ", "lbrace": "\\{", "rbrace": "\\}",
     "lparen": "(", "rparen": ")", "lbrack": "[", "rbrack": "]", "lvert": "|", "rvert": "|", "vert": "|", "mid": "|",
@@ -106,30 +108,39 @@ _RENAMED = {
     "simeq": "\\approx ", "sim": "\\approx ", "cong": "\\approx ", "percent": "\\%", "slash": "/", "And": "\\land ",
     "varepsilon": "\\epsilon ", "varphi": "\\phi ", "vartheta": "\\theta ", "wedge": "\\land ", "vee": "\\lor ", "divide": "\\div ",
     "minus": "-", "plus": "+", "equals": "=", "i": "i", "e": "e", "lang": "\\langle ", "rang": "\\rangle ",
-    "newline": " ", "lVert": "|", "rVert": "|", "nobreakspace": " ", "root": "\\sqrt", "surd": "\\sqrt", "lor": "\\lor ",
+    "newline": " ", "lVert": "|", "rVert": "|", "nobreakspace": " ", "surd": "\\sqrt", "lor": "\\lor ",
 }  # fmt: skip
 
 # Commands that vanish: size, spacing, style. Those of the second set take a braced argument with them.
 _VANISH = frozenset(
-    ["left", "right", "middle", "big", "Big", "bigg", "Bigg", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr", "Biggl", "Biggr", "displaystyle", "textstyle", "scriptstyle", "scriptscriptstyle", "limits", "nolimits", "quad", "qquad", "enspace", "thinspace", "negthinspace", "medspace", "thickspace", "hfill", "bf", "it", "rm", "sf", "tt", "em", "bfseries", "itshape", "large", "Large", "LARGE", "huge", "Huge", "small", "normalsize", "tiny", "centering", "noindent", "boldmath", "unboldmath", "relax", "hphantom0", "strut", "allowbreak", "nobreak", "ensuremath", "mathstrut"]
+    "left right middle big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle textstyle "
+    "scriptstyle scriptscriptstyle limits nolimits quad qquad enspace thinspace negthinspace medspace "
+    "thickspace hfill bf it rm sf tt em bfseries itshape large Large LARGE huge Huge small normalsize tiny "
+    "centering noindent boldmath unboldmath relax therefore because hphantom0 strut allowbreak nobreak ensuremath mathstrut".split()
 )
 _VANISH_WITH_ARGUMENT = frozenset(
-    ["color", "hspace", "vspace", "phantom", "hphantom", "vphantom", "label", "tag", "ref", "textcolor", "colorbox", "mspace", "kern", "href"]
+    "color fcolorbox overset underset stackrel hspace vspace phantom hphantom vphantom label tag ref textcolor colorbox mspace kern href".split()
 )
 # Commands that only dress their argument, which stays: as mathematics, or as words.
 _KEEP_ARGUMENT = frozenset(
-    ["mathbf", "boldsymbol", "bm", "mathit", "mathnormal", "displaylines", "boxed", "fbox", "underline", "underbrace", "overbrace", "mathcal", "mathscr", "mathfrak", "hat", "tilde", "vec", "mathring", "pmb", "mathsf", "mathtt", "emph", "ensuremath", "mathop", "mathbin", "mathrel", "mathord", "smash"]
+    "bold mathbf boldsymbol overrightarrow bm mathit mathnormal displaylines boxed fbox underline underbrace overbrace mathcal "
+    "mathscr mathfrak hat tilde vec mathring pmb mathsf mathtt emph ensuremath mathop mathbin mathrel mathord "
+    "smash".split()
 )
 _WORDS = frozenset(
-    ["text", "textbf", "textit", "textrm", "textsf", "texttt", "textup", "textnormal", "textsc", "mbox", "hbox", "mathrm", "operatorname", "rm", "textmd", "textsl"]
+    "text textbf textit textrm textsf texttt textup textnormal textsc mbox hbox mathrm operatorname rm textmd "
+    "textsl".split()
 )
 
 _COMMAND = re.compile(r"\\([A-Za-z]+)\*?[ \t]*|\\(.)|(~)", re.DOTALL)
 _ARGUMENT = re.compile(r"\s*\{[^{}]*\}")
-_MATH_FONT = re.compile(r"\\mathbb\s*\{?\s*([RZNQC])\s*\}?")
+_MATH_FONT = re.compile(r"\\(?:mathbb|Bbb)\s*\{?\s*([RZNQC])\s*\}?")
+_BRACED_SIGN = re.compile(r"\{\s*([.:,+=<>-])\s*\}")
+_NEGATED_SIGN = re.compile(r"\\not\s*(?:=|\\equiv\b)")
+_ROW_SPACING = re.compile(r"\\\\\s*\[\s*-?[\d.]+\s*(?:pt|em|ex|mm|cm|in)\s*\]")
 _SPACES = re.compile(r"[ \t\r\n]+")
 _HARD_GROUP = re.compile(
-    r"(?<=\d)(?:\{,\}\s*|,?\\!\s*,?\\?!?\s*|\\[,;:]\s*|\{\\[,;:]\}|\{\s\})(?=\d{3}(?!\d))"
+    r"(?<=\d)(?:\{,\}(?:\s|\\[!,;: ])*|,?\\!\s*,?\\?!?\s*|\\[,;:]\s*|\{\\[,;:]\}|\{\s\})(?=\d{3}(?!\d))"
 )
 _SPACE_GROUP = re.compile(r"(?<![\d.])\d{1,3}(?: \d{3})+(?![\d.,]|\s*/)")
 _COMMA_GROUP = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d|,\d)")
@@ -161,12 +172,7 @@ def join_groups(text: str) -> str:
     end = 0
     for found in _COMMA_GROUP.finditer(text):
         gap = text[end : found.start()]
-        depth += (
-            sum(gap.count(b) for b in "([")
-            + gap.count("\\{")
-            - sum(gap.count(b) for b in ")]")
-            - gap.count("\\}")
-        )
+        depth += sum(gap.count(b) for b in "([") + gap.count("\\{") - sum(gap.count(b) for b in ")]") - gap.count("\\}")
         out.append(gap)
         out.append(found.group().replace(",", "") if depth <= 0 else found.group())
         end = found.end()
@@ -183,11 +189,18 @@ def _undress(text: str) -> str:
         if emphasis is None:
             break
         text = emphasis.group(2).strip()
-    if "\\" in text or "{" in text:
-        if "\\" in text or "{," in text:
-            text = _HARD_GROUP.sub("", text)
+    if "\\" in text or "{" in text or "~" in text:
+        if text.endswith("\\") and not text.endswith("\\\\"):
+            text += " "  # the space of a trailing "\ " was stripped
+        text = _HARD_GROUP.sub("", text)
+        text = _BRACED_SIGN.sub(r"\1", text)
+        if "\\not" in text:
+            text = _NEGATED_SIGN.sub(r"\\ne ", text)
+        if "\\\\" in text:
+            text = _ROW_SPACING.sub(r"\\\\", text).rstrip()
+            text = text[:-2] if text.endswith("\\\\") else text
         text = _MATH_FONT.sub(r"\\mathbb{\1}", text)
-        text = _rename(text)
+        text = _rename(text).replace("{}", "")
     if "$" in text:
         text = _money_or_math(text)
     if "**" in text:
@@ -219,9 +232,9 @@ def _rename(text: str) -> str:
             if end < len(text) and text[end] == "." and word in ("left", "right"):
                 end += 1
         elif word in _VANISH_WITH_ARGUMENT:
-            argument = _ARGUMENT.match(text, end)
-            if argument is not None:
-                end = argument.end()
+            for _ in range(2 if word == "fcolorbox" else 1):
+                argument = _ARGUMENT.match(text, end)
+                end = end if argument is None else argument.end()
         elif word in _KEEP_ARGUMENT:
             pass
         elif word in _WORDS:

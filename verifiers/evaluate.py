@@ -127,9 +127,9 @@ class Evaluator:
         return self.approximate(a) * self.approximate(b)
 
     def _quotient(self, expr: Expr) -> Value:
-        return self._divide(self.value(expr[1]), self.value(expr[2]))
+        return self.divide(self.value(expr[1]), self.value(expr[2]))
 
-    def _divide(self, over: Value, under: Value) -> Value:
+    def divide(self, over: Value, under: Value) -> Value:
         if under == 0:
             raise Undefined("division by zero")
         if is_exact(over) and is_exact(under):
@@ -152,9 +152,7 @@ class Evaluator:
                 raise TooLarge("a power too high to compute")
             if exponent == 0:
                 return 1
-            return self._settle(
-                base ** self.approximate(exponent) if not isinstance(exponent, int) else base**exponent
-            )
+            return self._settle(base ** self.approximate(exponent) if not isinstance(exponent, int) else base**exponent)
         if base == 0:
             raise Undefined("zero to a power that is not rational")
         mp = self.mp
@@ -182,7 +180,7 @@ class Evaluator:
     def _root(self, expr: Expr) -> Value:
         degree = self.value(expr[2])
         if not isinstance(degree, int):
-            return self._raise(self.value(expr[1]), self._divide(1, degree))
+            return self._raise(self.value(expr[1]), self.divide(1, degree))
         return self._root_of(self.value(expr[1]), degree)
 
     def _root_of(self, base: Value, degree: int) -> Value:
@@ -190,7 +188,7 @@ class Evaluator:
         if degree == 0 or abs(degree) > 1000:
             raise Undefined("a root of that degree")
         if degree < 0:
-            return self._divide(1, self._root_of(base, -degree))
+            return self.divide(1, self._root_of(base, -degree))
         if is_exact(base):
             if base < 0 and degree % 2:
                 return -self._root_of(-base, degree)
@@ -217,7 +215,7 @@ class Evaluator:
         return self._settle(mp.log(self.approximate(inside)) / mp.log(self.approximate(base)))
 
     def _percent(self, expr: Expr) -> Value:
-        return self._divide(self.value(expr[1]), 100)
+        return self.divide(self.value(expr[1]), 100)
 
     def _degrees(self, expr: Expr) -> Value:
         value = self.value(expr[1])
@@ -229,7 +227,7 @@ class Evaluator:
     def _ratio(self, expr: Expr) -> Value:
         if len(expr) != 3:
             raise KeyError("a ratio of three or more")
-        return self._divide(self.value(expr[1]), self.value(expr[2]))
+        return self.divide(self.value(expr[1]), self.value(expr[2]))
 
     def _based(self, expr: Expr) -> Value:
         if len(expr[1]) > 300:
@@ -241,6 +239,8 @@ class Evaluator:
 
     def _loop(self, expr: Expr) -> Value:
         _, variable, low_expr, high_expr, body = expr
+        if ("const", "inf") in (low_expr, high_expr):
+            raise TooLarge("a sum without end")
         low, high = self.value(low_expr), self.value(high_expr)
         if not (isinstance(low, int) and isinstance(high, int)):
             raise TooLarge("bounds that are not whole numbers")
@@ -346,9 +346,7 @@ def _whole(value: Exact) -> Exact:
 
 def _bits(value: Exact) -> int:
     return (
-        value.bit_length()
-        if isinstance(value, int)
-        else value.numerator.bit_length() + value.denominator.bit_length()
+        value.bit_length() if isinstance(value, int) else value.numerator.bit_length() + value.denominator.bit_length()
     )
 
 
@@ -412,7 +410,7 @@ _WHOLE: dict[str, Any] = {
     "max": _extreme(max),
     "min": _extreme(min),
 }
-_ZERO_AT_ZERO = frozenset(["sin", "tan", "arcsin", "arctan", "sinh", "tanh", "arcsinh", "arctanh"])
+_ZERO_AT_ZERO = frozenset("sin tan arcsin arctan sinh tanh arcsinh arctanh".split())
 _FUNCTIONS: dict[str, Any] = {
     "sin": lambda mp, x: mp.sin(x),
     "cos": lambda mp, x: mp.cos(x),

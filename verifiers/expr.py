@@ -54,6 +54,9 @@ def symbols(expr: Expr) -> frozenset[str]:
         tag = node[0]
         if tag == "sym":
             found.add(node[1])
+        elif tag == "call":
+            found.add(node[1] + "(")
+            stack.extend(node[2:])
         elif tag in ("sum", "prod"):
             found |= symbols(node[4]) - {node[1]}
             stack.extend(node[2:4])
@@ -123,9 +126,7 @@ def show(expr: Expr) -> str:
         return f"{rest[0]} in {show(rest[1])}"
     if tag == "chain":
         sides, operators = rest
-        return show(sides[0]) + "".join(
-            f" {op} {show(side)}" for op, side in zip(operators, sides[1:], strict=True)
-        )
+        return show(sides[0]) + "".join(f" {op} {show(side)}" for op, side in zip(operators, sides[1:], strict=True))
     if tag in ("sum", "prod"):
         return f"{tag}({show(rest[3])}, {rest[0]}={show(rest[1])}..{show(rest[2])})"
     return "a false statement" if tag == "false" else str(expr)

@@ -31,13 +31,14 @@ class _Box(NamedTuple):
     content: str
 
 
-_BOX = re.compile(r"\\f?boxed?(?![A-Za-z])\s*")
+_BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s*")
 _BRACE = re.compile(r"[\\{}]")
 _UNBRACED = re.compile(r"(\\[A-Za-z]+|[^\s{}$\\])")
 _FENCE = re.compile(r"^[ \t]*(```+|~~~+)[^\n]*$", re.MULTILINE)
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _QUOTED_LINE = re.compile(r"^[ \t]*>[^\n]*$", re.MULTILINE)
-_TEX_COMMENT = re.compile(r"^[ \t]*%[^\n]*$", re.MULTILINE)
+_TEX_COMMENT = re.compile(r"(?:^|(?<=[^\d\s\\][ \t]))[ \t]*%[^\n]*$", re.MULTILINE)
+_TEX_HIDDEN = re.compile(r"\\iffalse\b.*?(?:\\fi\b|\Z)|\\begin\{comment\}.*?(?:\\end\{comment\}|\Z)", re.DOTALL)
 _SENTENCE_END = re.compile(r"[.!?](?:[\s$)\]]|\\[)\]]|$)|\n")
 _JOINED = re.compile(
     r"(?:[\s$,;&]|\\[()\[\],;]|\\q?quad\b|\\text\s*\{\s*(?:and|or)\s*\}|\band\b|\bor\b|\*\*)*", re.IGNORECASE
@@ -74,8 +75,12 @@ _HASHES = re.compile(r"####[ \t]*([^\n]*)")
 _ANSWER_TAG = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
 _ANNOUNCED = re.compile(
     r"\b(?:final\s+answer|correct\s+answer|answer|result|correct\s+option|correct\s+choice)\b"
-    r"(?:\s+(?:to\s+(?:the|this)\s+(?:question|problem)|for\s+[a-z]+|here))?[*_\s]*(?:(?:is|are|was|=|equals|:|would\s+be|must\s+be|comes\s+to)[*_\s]*)+([^\n]*)",
+    r"(?:\s+(?:to\s+(?:the|this)\s+(?:question|problem)|for\s+[a-z]+|here))?[*_\s]*(?:(?:is|are|was|=|equals|:|would\s+be|must\s+be|comes\s+to)[*_\s]*)+",
     re.IGNORECASE,
+)
+_DENIED = re.compile(
+    r"\b(?:false|untrue|wrong|not\s+true|not\s+the\s+case|doubt|don't\s+think|unlikely)\s+(?:that|if|whether)?\s*(?:the\s+)?$",
+    re.I,
 )
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
 _LABEL = re.compile(
@@ -116,9 +121,7 @@ def extract(
     if kept:
         together = _final_group(visible, kept)
         distinct = tuple(dict.fromkeys(box.content.strip() for box in together))
-        return Extraction(
-            distinct, "the last box" if len(distinct) == 1 else f"{len(distinct)} boxes in one sentence"
-        )
+        return Extraction(distinct, "the last box" if len(distinct) == 1 else f"{len(distinct)} boxes in one sentence")
     if lenient:
         return _announced(visible)
     return Extraction((), why_not or "no complete \\boxed{...} outside the thinking")
@@ -158,6 +161,8 @@ def _without_asides(text: str) -> str:
         text = _QUOTED_LINE.sub("", text)
     if "%" in text:
         text = _TEX_COMMENT.sub("", text)
+    if "\\iffalse" in text or "\\begin{comment}" in text:
+        text = _TEX_HIDDEN.sub(" ", text)
     return text
 
 
@@ -165,10 +170,7 @@ def _boxes(text: str) -> list[_Box]:
     """Return the last complete boxes, outermost ones only, in order."""
     starts: list[int] = []
     at = len(text)
-    while (
-        len(starts) < MAX_BOXES
-        and (at := max(text.rfind("\\boxed", 0, at), text.rfind("\\fbox", 0, at))) >= 0
-    ):
+    while len(starts) < MAX_BOXES and (at := max(text.rfind("\\boxed", 0, at), text.rfind("\\fbox", 0, at))) >= 0:
         starts.append(at)
     boxes: list[_Box] = []
     end = -1
@@ -237,6 +239,8 @@ def _is_template(content: str) -> bool:
     bare = content.strip()
     if not bare:
         return True
+    if len(re.sub(r"\\[A-Za-z]+|[^A-Za-z]", "", bare)) == 1:
+        return False  # one letter: an option, a variable
     if len(bare) > 60 or _NEVER_TEMPLATE.search(bare):
         return False
     bare = re.sub(r"\\(?:text|mathrm|textbf|mathbf|boxed|fbox)\s*\{|[{}$]", "", bare).strip()
@@ -289,13 +293,13 @@ def _announced(text: str) -> Extraction:
         if found is not None:
             answer = _LABEL.sub("", found.group(1).strip()).strip()
             return (
-                Extraction((answer,), how)
-                if answer and not _is_template(answer)
-                else Extraction((), how + " is empty")
+                Extraction((answer,), how) if answer and not _is_template(answer) else Extraction((), how + " is empty")
             )
     found = _last(_ANNOUNCED, text)
     if found is not None:
-        answer = _trimmed(found.group(1))
+        if _DENIED.search(text[max(0, found.start() - 60) : found.start()]):
+            return Extraction((), "the response denies that this is the answer")
+        answer = _trimmed(text[found.end() :].partition("\n")[0])
         if not answer:  # "The answer is:" and then a line of its own
             answer = _trimmed(text[found.end() :].strip().partition("\n")[0])
         if _NEGATED_START.match(answer):

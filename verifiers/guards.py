@@ -7,6 +7,9 @@ undone (`form="evaluated"`), and an answer that only repeats an expression of th
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
 
 from .dressing import undress
 from .evaluate import Evaluator, TooLarge, Undefined, is_exact
@@ -45,15 +48,13 @@ def is_done(answer: Expr) -> bool:
         return False
     if tag in ("+", "*"):
         rational = sum(1 for part in answer[1:] if _is_rational(part))
-        if rational > 1:
+        if rational > 1 or (tag == "+" and len(answer) < 20 and _are_alike(answer[1:])):
             return False
     return all(is_done(part) for part in answer[1:] if isinstance(part, tuple))
 
 
 def _is_fraction(expr: Expr) -> bool:
-    return expr[0] == "/" and all(
-        part[0] == "num" or (part[0] == "neg" and part[1][0] == "num") for part in expr[1:]
-    )
+    return expr[0] == "/" and all(part[0] == "num" or (part[0] == "neg" and part[1][0] == "num") for part in expr[1:])
 
 
 def _is_scientific(expr: Expr) -> bool:
@@ -68,8 +69,34 @@ def _is_scientific(expr: Expr) -> bool:
 
 
 def _is_rational(expr: Expr) -> bool:
+    """Tell whether an expression is worth a rational number (of a small denominator, where it is not exact)."""
+    evaluator = Evaluator()
     try:
-        return is_exact(Evaluator().value(expr))
+        return _rational(evaluator, evaluator.value(expr))
+    except (Undefined, TooLarge, KeyError):
+        return False
+
+
+def _rational(evaluator: Evaluator, value: Any) -> bool:
+    if is_exact(value):
+        return True
+    if isinstance(value, evaluator.mp.mpc):
+        return False
+    near = Fraction(float(value)).limit_denominator(10_000) if abs(value) < 10**9 else Fraction(0)
+    return evaluator.equal(value, near)
+
+
+def _are_alike(terms: Sequence[Expr]) -> bool:
+    """Tell whether two terms are rational multiples of each other, and so wait to be added."""
+    evaluator = Evaluator()
+    try:
+        values = [evaluator.value(term) for term in terms]
+        return any(
+            _rational(evaluator, evaluator.divide(a, b))
+            for k, a in enumerate(values)
+            for b in values[k + 1 :]
+            if b != 0
+        )
     except (Undefined, TooLarge, KeyError):
         return False
 
@@ -91,26 +118,25 @@ def echoes_prompt(answer: str, answer_read: Expr, reference_read: Expr, prompt: 
     if answer_read == reference_read:
         return False
     form = plain_form(answer_read)
-    if form in ("num", "sym", "text", "const") or (form and form == plain_form(reference_read)):
+    if form in ("num", "sym", "text", "const") or (form not in ("", "/") and form == plain_form(reference_read)):
         return False
-    echo = _squeezed(answer)
-    if len(echo) < 2:
+    said = _side(undress(answer).rpartition("=")[2])
+    if not said:
         return False
-    source = _squeezed(undress(prompt.replace("$", " ")) if len(prompt) < 20_000 else prompt)
-    at = source.find(echo)
-    while at >= 0:
-        before, after = source[at - 1 : at], source[at + len(echo) : at + len(echo) + 1]
-        inside_word = (before.isalnum() and echo[0].isalnum()) or (
-            after.isalnum() and echo[-1].isalnum() and after.isdigit() == echo[-1].isdigit()
-        )
-        if not inside_word or not before.isdigit() == echo[0].isdigit():
-            return True
-        at = source.find(echo, at + 1)
-    return False
+    pattern = r"(?<![A-Za-z0-9.])" + _GAP.join(re.escape(piece) for piece in said) + r"(?![A-Za-z0-9]|\.\d)"
+    source = undress(prompt.replace("$", " ").replace("\\%", "%"))[:50_000]
+    return re.search(pattern, _SHORT_FRACTION.sub(r"\\\1{\2}{\3}", source)) is not None
 
 
-_NOISE = re.compile(r"\\(?:left|right|cdot|times|displaystyle)\s*|[\s{}$*]")
+_PIECE = re.compile(r"\\[A-Za-z]+|\d+(?:\.\d+)?|[A-Za-z]|[^\s{}$]")
+_SHORT_FRACTION = re.compile(r"\\(frac|binom)\s*(\d)\s*(\d)")
+_GAP = r"(?:[\s{}$]|\\left|\\right)*"
 
 
-def _squeezed(text: str) -> str:
-    return _NOISE.sub("", text)
+def _side(text: str) -> list[str]:
+    """Return the pieces of an answer without brackets around all of it, and without words for dressing."""
+    text = _SHORT_FRACTION.sub(r"\\\1{\2}{\3}", text)
+    pieces = _PIECE.findall(text.replace("\\text", "").replace("\\%", "%").strip())
+    while len(pieces) > 2 and pieces[0] == "(" and pieces[-1] == ")" and pieces.index(")") == len(pieces) - 1:
+        pieces = pieces[1:-1]
+    return pieces

@@ -29,10 +29,10 @@ from .verifier import Verifier
 __all__ = ["Explanation", "MathVerifier"]
 
 _QUOTING = re.compile(r'["“>`]')
-_CHOICE = re.compile(
-    r"(?:\\text\s*\{\s*)?(?:\(([A-Ja-j])\)|([A-J])\s*[.:)](?!\S*=)|([A-Ja-j])\s*$)\s*\}?\s*(.*)", re.DOTALL
-)
-_PROSE = re.compile(r"\\text\s*|[{}$\\,.;:!?'\"()\s-]+")
+_CHOICE = re.compile(r"(?:\(\s*([A-Ja-j])\s*\)|([A-J])\s*[.:)](?!\S*=)|([A-Ja-j])\s*$)\s*(.*)", re.DOTALL)
+_PROSE = re.compile(r"[{}$\\,.;:!?'\"()\s-]+")
+_TEXT = re.compile(r"\\text\s*|[{}]")
+_MORE_CHOICES = re.compile(r"^\s*(?:[,;&/+=<>-]|and\b|or\b)|\([A-J]\)|\b(?:or|and)\s+[A-J]\b")
 _CORRECT_INTEGER = "the same whole number"
 
 
@@ -109,9 +109,7 @@ class MathVerifier(Verifier):
     def score(self, response: str, problem: Problem | str) -> Score:
         """Return the verdict; never raises for what the response or the reference holds."""
         start = perf_counter()
-        if self._express and (
-            type(problem) is str or (type(problem) is Problem and len(problem.references) == 1)
-        ):
+        if self._express and (type(problem) is str or (type(problem) is Problem and len(problem.references) == 1)):
             reference = problem if type(problem) is str else problem.references[0]  # type: ignore[union-attr]
             quick = self._whole_number(response, reference)
             if quick is not None:
@@ -136,9 +134,7 @@ class MathVerifier(Verifier):
             pending: deque[Score | Future[Score]] = deque()
             for response, problem in pairs:
                 quick = self._explain(response, problem, slow=False)
-                pending.append(
-                    quick.score if quick is not None else threads.submit(self.score, response, problem)
-                )
+                pending.append(quick.score if quick is not None else threads.submit(self.score, response, problem))
                 while pending and (len(pending) > 8 * workers or not isinstance(pending[0], Future)):
                     first = pending.popleft()
                     yield first.result() if isinstance(first, Future) else first
@@ -244,13 +240,15 @@ class MathVerifier(Verifier):
             return Verdict(Status.BAD_REFERENCE, "the brackets of the reference do not match")
         if (choice := _choices(wanted, given)) is not None:
             return choice
+        prose = _as_prose(wanted)
+        if prose is not None and len(given) < MAX_LENGTH and prose == _words(given):
+            return Verdict(Status.CORRECT, "the same words", "fast", prose, prose)
 
         joined = join_groups(wanted)
         wanted_read = _read(joined)
         several = len(answers) > 1 or (isinstance(wanted_read, tuple) and _is_collection(wanted_read))
         given_read = _read(given if several else join_groups(given))
         if isinstance(wanted_read, Unreadable) and not isinstance(wanted_read, Foreign):
-            prose = _as_prose(wanted)
             if prose is not None:
                 return _compare_prose(prose, wanted, given)
         if isinstance(wanted_read, tuple) and wanted_read[0] == "text":
@@ -289,7 +287,7 @@ class MathVerifier(Verifier):
         if judged.relation == DIFFERENT and ("qty" in (wanted[0], given[0])):
             # "5 m" is five metres beside a bare 5, and five times m beside 5m: the letters may be a product after all.
             again = [_read(text, soft_units=False) for text in (wanted_text, given_text)]
-            if [wanted, given] != again and not any(isinstance(side, Unreadable) for side in again):
+            if not any(isinstance(side, Unreadable) or side[0] == "qty" for side in again):
                 second = Comparison(again[0], again[1], digits).judge()  # type: ignore[arg-type]
                 if second.relation == SAME:
                     return second
@@ -303,9 +301,7 @@ class MathVerifier(Verifier):
             return "the value is right, but the answer only repeats an expression of the prompt"
         return ""
 
-    def _ask_slow(
-        self, wanted: str, given: str, *, slow: bool, reference_known: bool, why: str
-    ) -> Verdict | None:
+    def _ask_slow(self, wanted: str, given: str, *, slow: bool, reference_known: bool, why: str) -> Verdict | None:
         if len(wanted) > MAX_LENGTH or len(given) > MAX_LENGTH:
             over = "reference" if len(wanted) > MAX_LENGTH else "answer"
             return Verdict(
@@ -359,9 +355,7 @@ def _read(text: str, *, soft_units: bool = True) -> Expr | Unreadable:
 
 def _is_collection(expr: Expr) -> bool:
     return (
-        expr[0] in COLLECTIONS
-        or (expr[0] in ("named", "range") and expr[2][0] in COLLECTIONS)
-        or expr[0] == "system"
+        expr[0] in COLLECTIONS or (expr[0] in ("named", "range") and expr[2][0] in COLLECTIONS) or expr[0] == "system"
     )
 
 
@@ -382,12 +376,15 @@ def _choices(wanted: str, given: str) -> Verdict | None:
     """Compare answers to a multiple-choice question; None when the reference is not one option's letter."""
     if len(wanted) > 300 or len(given) > 600:
         return None
+    wanted, given = (_TEXT.sub("", text).strip() for text in (wanted, given))
     option = _CHOICE.fullmatch(wanted)
     if option is None or not (option[1] or option[2] or option[3]).isupper():
         return None
     answer = _CHOICE.fullmatch(given)
     if answer is None:
         return None
+    if _MORE_CHOICES.search(answer[4]):
+        return Verdict(Status.INCORRECT, "several options are offered", "fast", option[0], given)
     letters = [(found[1] or found[2] or found[3]) for found in (option, answer)]
     if letters[0] != letters[1].upper():
         return Verdict(Status.INCORRECT, f"option {letters[0]} is wanted", "fast", letters[0], letters[1])
@@ -395,18 +392,13 @@ def _choices(wanted: str, given: str) -> Verdict | None:
 
 
 def _words(text: str) -> str:
-    return _PROSE.sub(" ", text).strip().lower()
+    return _PROSE.sub(" ", text.replace("\\text", " ")).strip().lower()
 
 
 def _as_prose(text: str) -> str | None:
     """Return the words of a reference that is prose rather than mathematics; None if it is not."""
     bare = text.replace("\\text", "")
-    if (
-        "\\" in bare
-        or not re.search(r"[^\W\d_]{2}", bare)
-        or re.search(r"[=^_<>+*/]", bare)
-        or not _well_formed(text)
-    ):
+    if "\\" in bare or not re.search(r"[^\W\d_]{2}", bare) or re.search(r"[=^_<>+*/]", bare) or not _well_formed(text):
         return None
     return _words(text)
 

@@ -17,17 +17,18 @@ import re
 from fractions import Fraction
 from typing import NoReturn
 
-from .expr import Expr, Unreadable, number
+from .expr import Expr, Unreadable, number, symbols
+from .matrices import determinant, folded
 from .tokens import CONNECTORS, FUNCTIONS, GREEK, Token, tokenize
 from .units import Unit, combine, is_unit, unit_of
 
 __all__ = ["MAX_LENGTH", "Foreign", "read"]
 
-MAX_LENGTH = 2_000  # characters; the longest reference in MATH has 159
-MAX_NESTING = 30  # brackets in brackets; ten frames of the caller's stack each
+MAX_LENGTH = 4_000  # characters; the longest reference in MATH has 159
+MAX_NESTING = 55  # brackets in brackets; ten frames of the caller's stack each
 MAX_DIGITS = 4_000  # int() of more is refused by Python, and quadratic
 
-_FOREIGN = frozenset(["int", "iint", "iiint", "oint", "lim", "limsup", "liminf", "partial", "nabla", "prime", "det", "vmatrix", "infty_"])
+_FOREIGN = frozenset("int iint iiint oint lim limsup liminf partial nabla prime det vmatrix infty_".split())
 _INFINITE_WORDS = {
     "all real numbers",
     "all reals",
@@ -36,18 +37,27 @@ _INFINITE_WORDS = {
     "the set of all real numbers",
 }
 _NOTHING_WORDS = {"empty set", "the empty set"}
+_LEADING_WORDS = frozenset(
+    "the final answer answers ans is are equals result value solution solutions approximately about thus so therefore "
+    "hence exactly we get have".split()
+)
+_AFTERTHOUGHTS = frozenset(
+    "is are was not no isn't wrong incorrect false never than except but maybe unless if mistake perhaps possibly".split()
+)  # words that take back or qualify a number, where a unit would stand
+_SCALES = {"dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_CURRENCY_CODES = {"USD": "dollar", "EUR": "euro", "GBP": "£", "JPY": "yen", "INR": "rupee", "Rs": "rupee"}
 _CURRENCY = {"$": "dollar", "€": "euro", "£": "£", "¥": "yen", "₹": "rupee", "¢": "cent"}
 _END: Token = ("end", "", False)
+_MATRICES = frozenset("pmatrix bmatrix matrix Bmatrix smallmatrix array vmatrix".split())
 _RELATIONS = frozenset(("=", "<", ">", "le", "ge", "ne", "approx", "in"))
 _FLIPPED = {"<": ">", ">": "<", "le": "ge", "ge": "le"}
 _BASE_WORDS = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11,
     "twelve": 12, "sixteen": 16,
 }  # fmt: skip
-_BASED = re.compile(
-    r"(?:\\text\s*\{)?\s*(-?[0-9A-Za-z]+)\s*\}?\s*(?:_\s*\{?\s*(?:\\text\s*\{)?(\d+|[a-z]+)\}?\s*\}?|\(?(?:\\text\s*\{)?\s*\(?base[- ](\d+|[a-z]+)\)?\}?)"
-)
-_REPEATING = re.compile(r"(-?)\s*\\?\$?\s*(\d*)\.(\d*)\\overline\s*\{?(\d+)\}?")
+_BASED = re.compile(r"(-?)([0-9A-Za-z]+)(?:_|base-?)(\d{1,2}|[a-z]+)")
+_BASE_DRESSING = re.compile(r"\\text|[{}()\s]")
+_REPEATING = re.compile(r"(-?)\s*(\d*)\.(\d*)(?:\\(?:overline|bar|dot)\s*\{?(\d+)\}?|\((\d+)\))")
 _ELLIPSIS = re.compile(r"(-?)\s*(\d*)\.(\d+)\s*\.\.\.")
 _SPLIT_LETTERS = re.compile(r"pi|.")
 
@@ -82,9 +92,9 @@ def read(text: str, *, soft_units: bool = True) -> Expr:
 
 def _special_number(text: str) -> Expr | None:
     """Read the notations that are a matter of digits: repeating decimals and numerals in a base."""
-    if "overline" in text and (found := _REPEATING.fullmatch(text)):
-        sign, whole, fixed, cycle = found.groups()
-        return _repeating(sign, whole, fixed, cycle)
+    if "." in text and (found := _REPEATING.fullmatch(text)):
+        sign, whole, fixed, barred, bracketed = found.groups()
+        return _repeating(sign, whole, fixed, barred or bracketed)
     if text.endswith("...") and (found := _ELLIPSIS.fullmatch(text)):
         sign, whole, digits = found.groups()
         for length in range(1, len(digits) // 2 + 1):
@@ -100,22 +110,14 @@ def _special_number(text: str) -> Expr | None:
                 return _repeating(sign, whole, digits[: len(digits) - repeats * length], cycle)
         shown = _decimal(f"{whole}.{digits}")
         return ("neg", shown) if sign else shown
-    if ("_" in text or "base" in text) and (found := _BASED.fullmatch(text)):
-        digits = found.group(1).upper()
-        name = found.group(2) or found.group(3)
-        base = int(name) if name.isdigit() and len(name) < 3 else _BASE_WORDS.get(name, 0)
-        if (
-            2 <= base <= 36
-            and digits.lstrip("-")
-            and all(c.isdigit() or c.isalpha() for c in digits.lstrip("-"))
-            and digits[-1].isalnum()
-        ):
-            if all(int(c, 36) < base for c in digits.lstrip("-") if c.isascii()) and digits.isascii():
-                return (
-                    ("based", digits.lstrip("-").lstrip("0") or "0", base)
-                    if digits[0] != "-"
-                    else ("neg", ("based", digits[1:].lstrip("0") or "0", base))
-                )
+    if ("_" in text or "base" in text) and (
+        found := _BASED.fullmatch(_BASE_DRESSING.sub("", text).replace("_base", "_"))
+    ):
+        sign, digits, name = found.groups()
+        base = int(name) if name.isdigit() else _BASE_WORDS.get(name, 0)
+        if 2 <= base <= 36 and digits[0].isdigit() | digits.isupper() and all(int(c, 36) < base for c in digits):
+            numeral: Expr = ("based", digits.upper().lstrip("0") or "0", base)
+            return ("neg", numeral) if sign else numeral
     return None
 
 
@@ -179,10 +181,17 @@ class _Reader:
     # ---- statements
 
     def answer(self) -> Expr:
+        while (token := self.tokens[self.at])[0] == "t" and token[1].lower() in _LEADING_WORDS:
+            self.at += 1
+        if (
+            self.tokens[self.at][:2] in (("o", ":"), ("o", "="), ("o", "approx"))
+            and self.tokens[self.at + 1][0] != "end"
+        ):
+            self.at += 1
         result = self.statement()
         if self.tokens[self.at][0] != "end":
             self.fail("an operator or the end")
-        return result
+        return folded(result)
 
     def statement(self) -> Expr:
         items = [self.relation()]
@@ -260,13 +269,24 @@ class _Reader:
                 letters = letters or text in GREEK
                 prose = prose or (text not in GREEK and text != "frac")
                 out.append(text)
+            elif (
+                kind == "o"
+                and text == "^"
+                and out
+                and [t[1] for t in self.tokens[at + 1 : at + 5]] == ["{", "-", "1", "}"]
+            ):
+                out.append("^-1")
+                at += 4
+            elif kind == "c" and text in ("dim", "deg", "Pr", "arg", "ker"):
+                out.append(text + " ")
+                prose = True
             elif kind == "c" and text in FUNCTIONS and text not in ("sqrt", "exp", "abs", "log", "ln"):
                 out.append(text + " ")
             elif kind == "n" and (depth or (out and out[-1] == "_")):
                 if not (out[-1] == "_" or "_{" in "".join(out[-3:]) or out[-1] in "(,"):
                     return None
                 out.append(text)
-            elif kind == "o" and text in "(){}_',|[]" and (out or text in "|{("):
+            elif kind == "o" and text in "(){}_',|[]:" and (out or text in "|{("):
                 if text in "({[":
                     depth += 1
                 elif text in ")}]":
@@ -275,7 +295,9 @@ class _Reader:
                     depth -= 1
                 elif text == "," and depth == 0:
                     break
-                elif text == "|":
+                elif text in "|:":
+                    if self.bars:
+                        break
                     prose = True
                 out.append(text)
             else:
@@ -297,7 +319,13 @@ class _Reader:
             if kind == "o" and text == "cup":
                 self.at += 1
                 right = self.sum()
-                left = (*left, right) if left[0] == "union" else ("union", left, right)
+                if left[0] == right[0] == "set":
+                    left = (*left, *right[1:])
+                else:
+                    left = (*left, right) if left[0] == "union" else ("union", left, right)
+            elif kind == "c" and text in ("over", "choose"):
+                self.at += 1
+                left = ("/", left, self.sum()) if text == "over" else ("fn", "binom", left, self.sum())
             elif kind == "o" and text == "cap":
                 raise Unreadable("an intersection is left undone")
             elif kind == "c" and text == "setminus":
@@ -333,7 +361,10 @@ class _Reader:
                 terms.append(self.signed_product())
             elif kind == "o" and text == "-":
                 self.at += 1
-                terms.append(("neg", self.signed_product()))
+                taken = self.signed_product()
+                if taken[0] == "set" and len(terms) == 1:
+                    return ("minus", terms[0], taken)
+                terms.append(("neg", taken))
             elif kind == "c" and text in ("pm", "mp"):
                 self.at += 1
                 terms = [(text, terms[0] if len(terms) == 1 else ("+", *terms), self.product())]
@@ -356,22 +387,33 @@ class _Reader:
         money = self.money_ahead()
         if money:
             self.at += 1
-            amount = self.signed_power()
+            amount = self.scaled(self.signed_power())
             self.unit(amount)  # "$5 dollars" says it twice
             return ("qty", amount, (unit_of(money), frozenset()))
-        result = self.factors()
+        result = self.scaled(self.factors())
         unit = self.unit(result)
-        if unit == "%":
-            return ("pct", result)
-        if unit == "°":
-            return ("deg", result)
-        return result if unit is None else ("qty", result, unit)
+        if unit is None:
+            return result
+        if isinstance(unit, str):
+            return (unit, result)
+        if result[0] == "deg":  # a temperature
+            result = result[1]
+        return ("qty", result, unit)
+
+    def scaled(self, value: Expr) -> Expr:
+        """Read `5 million` as the number that it is."""
+        while value[0] in ("num", "dec") and (token := self.tokens[self.at])[0] == "t" and token[1].lower() in _SCALES:
+            self.at += 1
+            value = number(value[1] * _SCALES[token[1].lower()])
+        return value
 
     def money_ahead(self) -> str | None:
         """Return the currency whose sign stands before the number ahead."""
         kind, text, _ = self.tokens[self.at]
         if kind == "o" and text in _CURRENCY:
             return _CURRENCY[text]
+        if kind in "wt" and text in _CURRENCY_CODES and self.tokens[self.at + 1][0] == "n":
+            return _CURRENCY_CODES[text]
         return None
 
     def factors(self, *, implicit_only: bool = False) -> Expr:
@@ -388,7 +430,7 @@ class _Reader:
                     result = ("/", result, self.signed_power())
                     flat = False
                     continue
-                elif text == "(" or (text == "|" and not self.bars):
+                elif text in ("(", "{") or (text == "|" and not self.bars):
                     factor = self.power()
                 else:
                     break
@@ -399,12 +441,18 @@ class _Reader:
                         self.fail("an operator between two numbers")
                     result = mixed
                     continue
+                if (result[-1] if flat else result)[0] == "^":
+                    self.fail("an operator after a power")
                 factor = self.power()
             elif kind == "w":
                 if self.at_unit(result, text, spaced):
                     break
                 factor = self.power()
             elif kind == "c":
+                if (text == "frac" and self.tokens[self.at + 1][1] == "{" and self.tokens[self.at + 2][0] == "t") or (
+                    text == "min" and self.tokens[self.at + 1][1] not in ("(", "{", "set{")
+                ):
+                    break  # a unit: km over h, minutes
                 if (
                     text == "frac"
                     and result[0] == "num"
@@ -412,13 +460,17 @@ class _Reader:
                     and self.tokens[self.at - 1][0] == "n"
                 ):
                     part = self.power()
-                    if _proper(part):
-                        result = ("mixed", result, part)
+                    mark = part[0] if part[0] in ("pct", "deg") else ""
+                    if _proper(part[1] if mark else part):
+                        result = ("mixed", result, part[1] if mark else part)
+                        result = (mark, result) if mark else result
                         continue
                     factor = part
                 elif text in (
                     "pm",
                     "mp",
+                    "over",
+                    "choose",
                     "setminus",
                     "to",
                     "equiv",
@@ -435,6 +487,8 @@ class _Reader:
                     break
                 else:
                     factor = self.power()
+            elif kind == "t" and text in ("i", "e"):
+                factor = self.power()
             else:
                 break
             result = (*result, factor) if flat else ("*", result, factor)
@@ -521,7 +575,7 @@ class _Reader:
         """Read a TeX argument: a braced expression, one digit, one letter or one command."""
         kind, text, spaced = self.tokens[self.at]
         if kind == "n":
-            if len(text) > 1 and "." not in text:
+            if len(text) > 1 and text.isdigit():
                 self.tokens[self.at] = ("n", text[1:], False)
                 return self.literal(text[0])
             self.at += 1
@@ -532,14 +586,14 @@ class _Reader:
             self.fail("an argument in braces")
         if kind == "w":
             self.at += 1
-            return self.symbol(text)
+            return _plain_symbol(text)
         return self.atom()
 
     def letter(self) -> Expr:
         """Take the first letter of a run."""
         _, text, _ = self.tokens[self.at]
         self.tokens[self.at] = ("w", text[1:], False)
-        return self.symbol(text[0])
+        return _plain_symbol(text[0])
 
     # ---- atoms
 
@@ -574,12 +628,22 @@ class _Reader:
                 return ("fn", "abs", inside)
             if text in _CURRENCY:
                 return self.product()
-        if kind == "t" and len(text) == 1 and text.isalpha():
+        if kind == "t" and text.isalpha() and (len(text) == 1 or text.isupper()):
             self.at += 1
-            return self.subscripted(text)
+            return self.symbol(text)
         return self.fail("a number, a symbol or a bracket")
 
     def literal(self, text: str) -> Expr:
+        if "e" in text or "E" in text:
+            digits, _, exponent = text.lower().partition("e")
+            if len(exponent) > 6:
+                raise Unreadable("an exponent of more than five digits")
+            power = int(exponent)
+            return (
+                "*",
+                self.literal(digits),
+                ("^", ("num", 10), ("num", power) if power >= 0 else ("neg", ("num", -power))),
+            )
         if "." in text:
             return _decimal(text)
         if len(text) > MAX_DIGITS:
@@ -615,6 +679,10 @@ class _Reader:
 
     def subscripted(self, letter: str) -> Expr:
         name = letter
+        kind, text, spaced = self.tokens[self.at]
+        if kind == "n" and not spaced and text.isdigit():  # x1 is x with an index
+            self.at += 1
+            name += "_" + text
         while self.next_is("'"):
             self.at += 1
             name += "'"
@@ -711,6 +779,8 @@ class _Reader:
             return ("const", "pi")
         if name == "infty":
             return ("const", "inf")
+        if name == "Gamma" and self.next_is("("):
+            return ("fn", "factorial", ("+", self.atom(), ("neg", ("num", 1))))
         if name in GREEK:
             return self.subscripted(name)
         if name in FUNCTIONS:
@@ -740,11 +810,11 @@ class _Reader:
             raise Foreign(f"\\{name} needs the computer algebra system")
         if name in ("angle", "triangle", "overline", "odot", "measuredangle"):
             kind, text, _ = self.tokens[self.at]
-            if name == "overline" and self.take("{"):
+            if self.take("{"):
                 kind, text, _ = self.tokens[self.at]
                 self.at += 1
                 self.need("}")
-                return ("sym", "overline " + text)
+                return ("sym", name + " " + text)
             if kind == "w":
                 self.at += 1
                 return ("sym", name + " " + text)
@@ -776,7 +846,7 @@ class _Reader:
             exponent = self.script() if self.take("^") else None
             inside = self.function_argument()
             if name in ("gcd", "lcm", "min", "max"):
-                result = ("fn", name, *(inside[1:] if inside[0] == "tuple" else (inside,)))
+                result = ("fn", name, *(inside[1:] if inside[0] in ("tuple", "list", "set") else (inside,)))
             elif exponent == ("neg", ("num", 1)):
                 result, exponent = ("fn", "arc" + name, inside), None
             else:
@@ -785,9 +855,7 @@ class _Reader:
         return result if exponent is None else ("^", result, exponent)
 
     def function_argument(self) -> Expr:
-        if self.next_is("("):
-            return self.power() if self.tokens[self.at][0] == "end" else self.atom()
-        if self.next_is("{"):
+        if self.next_is("(") or self.next_is("{") or self.next_is("set{"):
             return self.atom()
         if self.take("-"):
             return ("neg", self.factors(implicit_only=True))
@@ -823,10 +891,14 @@ class _Reader:
                 if self.tokens[self.at][0] == "end":
                     self.fail("'}'")
                 self.at += 1
-        if name in ("vmatrix", "cases"):
-            raise Foreign(f"the environment {name} is left to the slow lane")
-        if name not in ("pmatrix", "bmatrix", "matrix", "Bmatrix", "smallmatrix", "array"):
+        if name not in _MATRICES:
+            if name == "cases":
+                raise Foreign("a definition by cases")
             raise Unreadable(f"the environment {name[:20]} is not read")
+        rows = self.rows(name)
+        return determinant(rows) if name == "vmatrix" else ("matrix", rows)
+
+    def rows(self, name: str) -> tuple[tuple[Expr, ...], ...]:
         self.deeper()
         rows: list[tuple[Expr, ...]] = []
         row: list[Expr] = []
@@ -837,17 +909,16 @@ class _Reader:
             row.append(self.sum())
             if self.take("&"):
                 continue
-            if row:
-                rows.append(tuple(row))
-                row = []
+            rows.append(tuple(row))
+            row = []
             if not self.take("row") and self.tokens[self.at][:2] != ("c", "end"):
                 self.fail("& or \\\\ or \\end")
         if self.environment_name() != name:
             raise Unreadable("\\end does not match \\begin")
-        if len({len(r) for r in rows}) != 1:
+        if not rows or len({len(row) for row in rows}) != 1:
             raise Unreadable("the rows of the matrix differ in length")
         self.nesting -= 1
-        return ("matrix", tuple(rows))
+        return tuple(rows)
 
     def environment_name(self) -> str:
         self.need("{")
@@ -866,21 +937,55 @@ class _Reader:
             return True
         if value[0] == "deg" and text in ("C", "F"):
             return True
+        if text in ("sq", "cu") and self.tokens[self.at + 1][0] in "wt":
+            return True
         if not self.soft_units or not spaced or self.tokens[self.at - 1][1] == "*":
             return False
         kind, after, _ = self.tokens[self.at + 1]
         ends = kind == "end" or (kind == "o" and after in (",", ";", "^", "/", ")")) or kind == "t"
         return ends and (len(text) > 1 or text in "mgshLlNJWAV") and self.tokens[self.at - 1][0] != "w"
 
+    def temperature(self) -> tuple[Unit, frozenset[str]] | None:
+        kind, text, _ = self.tokens[self.at]
+        if kind in ("w", "t") and text.lower() in ("c", "f", "celsius", "fahrenheit"):
+            self.at += 1
+            return (unit_of("°" + text[0].upper()), frozenset())
+        return None
+
+    def unit_fraction(self, value: Expr) -> tuple[Unit, frozenset[str]] | None:
+        """Read \\frac{\\text{km}}{\\text{h}} after a number."""
+        if self.tokens[self.at + 1][1] != "{" or self.tokens[self.at + 2][0] != "t":
+            return None
+        self.at += 1
+        sides = []
+        for _ in range(2):
+            self.need("{")
+            side = self.unit(value)
+            if not isinstance(side, tuple):
+                self.fail("a unit")
+            self.need("}")
+            sides.append(side)
+        return combine([(sides[0][0], 1), (sides[1][0], -1)]), sides[0][1] | sides[1][1]
+
     def unit(self, value: Expr) -> tuple[Unit, frozenset[str]] | str | None:
         """Read the unit after a value: words, powers, `per`; "%" and "°" for the words percent and degrees."""
         kind, text, spaced = self.tokens[self.at]
-        if kind == "t" and text.lower() in ("percent", "pct"):
+        if kind in "tw" and text.lower() in ("percent", "pct"):
             self.at += 1
-            return "%"
-        if value[0] == "deg" and kind == "w" and text in ("C", "F"):
+            return "pct"
+        if kind in "tw" and text.lower() in ("degrees", "degree", "deg"):
             self.at += 1
-            return (unit_of("°" + text), frozenset())
+            return self.temperature() or "deg"
+        if value[0] == "deg" and (scale := self.temperature()):
+            return scale
+        if kind == "o" and text in _CURRENCY:
+            self.at += 1
+            return (unit_of(_CURRENCY[text]), frozenset())
+        if kind == "c" and text == "min":
+            self.at += 1
+            return (unit_of("min"), frozenset())
+        if kind == "c" and text == "frac":
+            return self.unit_fraction(value)
         parts: list[tuple[Unit, int]] = []
         words: set[str] = set()
         sign = 1
@@ -890,9 +995,11 @@ class _Reader:
             kind, text, spaced = self.tokens[self.at]
             if kind == "t" and text in CONNECTORS:
                 break
-            if kind == "t" or (kind == "w" and (parts or self.at_unit(value, text, spaced))):
+            if kind == "t" or (kind == "w" and (parts or pending > 1 or self.at_unit(value, text, spaced))):
                 lower = text.lower().rstrip(".")
                 self.at += 1
+                if lower in _AFTERTHOUGHTS:
+                    raise Unreadable(f"{text!r} stands after a number")
                 if lower in ("per", "each") and parts:
                     sign = -1
                 elif lower in ("square", "sq", "squared", "cubic", "cu", "cubed"):
@@ -901,8 +1008,6 @@ class _Reader:
                         parts[-1] = (parts[-1][0], power * sign)
                     else:
                         pending = power
-                elif lower in ("degrees", "degree") and not parts:
-                    return "°"
                 elif lower not in ("a", "an", "the", "of"):
                     unit = unit_of(text)
                     power = pending
@@ -922,7 +1027,9 @@ class _Reader:
             elif kind == "o" and text == "/" and parts:
                 self.at += 1
                 sign = -1
-            elif (kind == "o" and text in ("*",) and parts) or (kind == "o" and text == "-" and parts and self.tokens[self.at + 1][0] == "t"):
+            elif (kind == "o" and text in ("*",) and parts) or (
+                kind == "o" and text == "-" and parts and self.tokens[self.at + 1][0] == "t"
+            ):
                 self.at += 1
             else:
                 break
@@ -935,6 +1042,10 @@ class _Reader:
 _FULL_NAME = {
     "asin": "arcsin", "acos": "arccos", "atan": "arctan", "asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh", "sgn": "sign",
 }  # fmt: skip
+
+
+def _plain_symbol(letter: str) -> Expr:
+    return ("const", letter) if letter in ("e", "i") else ("sym", letter)
 
 
 def _proper(part: Expr) -> bool:
@@ -969,7 +1080,12 @@ def _related(names: list[str | None], sides: list[Expr], operators: list[str]) -
     equal = all(op in ("=", "approx") for op in operators)
     if equal:
         first = next((k for k, name in enumerate(names) if name is None), len(sides) - 1)
+        if names[0] is not None and names[0] in symbols(sides[-1]):
+            return _chain(sides, operators)  # x = 2x + 1 names nothing
         if names[0] is not None:
+            parts = names[0][1:-1].split(",") if names[0].startswith("(") and names[0].endswith(")") else []
+            if len(parts) > 1 and sides[-1][0] == "tuple" and len(sides[-1]) == len(parts) + 1:
+                return ("system", *(("named", part, value) for part, value in zip(parts, sides[-1][1:], strict=True)))
             first = max(1, min(first, len(sides) - 1))
             return ("named", names[0], _chain(sides[first:], operators[first:]))
         if names[-1] is not None and len(sides) == 2 and operators == ["="]:
@@ -1014,11 +1130,15 @@ def _joined(items: list[Expr], joins: list[str]) -> Expr:
                 both = _overlap(both, item[2])
             return ("range", name, both)
         return ("range", name, ("union", *(item[2] for item in items)))
+    if tags == {"named", "range"} and len({item[1] for item in items}) == 1 and "and" not in joins:
+        return (
+            "range",
+            items[0][1],
+            ("union", *(("set", item[2]) if item[0] == "named" else item[2] for item in items)),
+        )
     if items[0][0] == "named":
         named_items = [item for item in items if item[0] == "named"]
-        if len({item[1] for item in named_items}) == 1 and all(
-            item[0] not in ("range", "chain") for item in items
-        ):
+        if len({item[1] for item in named_items}) == 1 and all(item[0] not in ("range", "chain") for item in items):
             return (
                 "named",
                 items[0][1],

@@ -42,6 +42,7 @@ class Comparison:
     def __init__(self, reference: Expr, answer: Expr, digits: int = 60) -> None:
         self.digits = digits
         self.random = random.Random(zlib.crc32(repr((reference, answer)).encode()))
+        self.inside = 0  # collections around the parts in hand
         self.work = 2_000  # comparisons of two values
         self.reference, self.answer = reference, answer
 
@@ -63,6 +64,8 @@ class Comparison:
         if reference == answer:
             return Judged(SAME, "both have the same form")
         reference, answer = self.resolved(reference), self.resolved(answer)
+        if "identity" in (reference[0], answer[0]):
+            return Judged(DIFFERENT, "an equation that always holds says nothing")
         if answer[0] == "false":
             return Judged(DIFFERENT, "the answer states an equation that does not hold")
         if reference[0] == "false":
@@ -103,7 +106,7 @@ class Comparison:
                 return ("false",)
             return ("approx", exact, shown)
         if any(op != "=" for op in operators):
-            if len(sides) == 2 or not all(not symbols(side) for side in sides):
+            if len(sides) == 2 or any(symbols(side) for side in sides):
                 return expr
             return ("false",)
         distinct = [sides[0]]
@@ -112,15 +115,21 @@ class Comparison:
                 distinct[-1] = side
             else:
                 distinct.append(side)
+        if (
+            len(distinct) == 1
+            and (len(set(sides)) == 1 or any(symbols(side) for side in sides))
+            and self.is_empty(sides)
+        ):
+            return ("identity",)
         if len(distinct) == 1:
-            return (
-                ("identity", *sides)
-                if all(symbols(side) for side in sides) and sides[0] == sides[-1]
-                else distinct[0]
-            )
+            return distinct[0]
         if all(not symbols(side) for side in distinct) or len(distinct) > 2:
             return ("false",)
         return ("chain", tuple(distinct), ("=",))
+
+    def is_empty(self, sides: tuple[Expr, ...]) -> bool:
+        """Tell whether a chain that holds says nothing: x = x, 0 = 0, x - x = 0."""
+        return len(set(sides)) == 1 or self.identical(sides[-1], ("num", 0))
 
     def identical(self, a: Expr, b: Expr) -> bool:
         try:
@@ -147,9 +156,7 @@ class Comparison:
                 return self.relations(_as_equation(reference), _as_equation(answer))
             return Judged(DIFFERENT, f"the reference is about {reference[1]}, the answer about {answer[1]}")
         name, value, other = (
-            (reference[1], reference[2], answer)
-            if reference[0] == "named"
-            else (answer[1], answer[2], reference)
+            (reference[1], reference[2], answer) if reference[0] == "named" else (answer[1], answer[2], reference)
         )
         if other[0] == "chain":
             if not symbols(value):
@@ -181,30 +188,23 @@ class Comparison:
             if named[0].keys() != named[1].keys():
                 return Judged(DIFFERENT, "they give values to different names")
             return self.all_same([(named[0][name], named[1][name]) for name in named[0]])
-        values = [
-            ("tuple", *(item[2] for item in side[1:])) if side[0] == "system" else side
-            for side in (reference, answer)
-        ]
-        if any(side[0] not in ("tuple", "list", "matrix") for side in values):
+        values = [_system_values(side) for side in (reference, answer)]
+        if any(side[0] not in ("tuple", "list", "matrix", "set") for side in values):
             return Judged(DIFFERENT, "one gives several values, the other one")
         return self.collections(*values)
 
     def relations(self, reference: Expr, answer: Expr) -> Judged:
         """Compare equations, or inequalities, that are the same up to a constant factor."""
-        if "identity" in (reference[0], answer[0]):
-            return Judged(DIFFERENT, "an equation that always holds says nothing")
         if reference[0] != "chain" or answer[0] != "chain":
-            chain, other, chain_is_answer = (
-                (answer, reference, True) if answer[0] == "chain" else (reference, answer, False)
-            )
-            sides = chain[1]
-            if chain[2] == ("=",) and other[0] not in COLLECTIONS and other[0] != "text":
+            chain = answer if answer[0] == "chain" else reference
+            if chain is answer and chain[2] == ("=",) and reference[0] not in COLLECTIONS:
                 # m + n = 7 beside a bare 7 names what was asked for; 2x = 10 beside a bare 10 is an equation to solve.
-                for subject, value in (sides, sides[::-1]):
-                    if len(symbols(subject)) > 1 and not symbols(value):
-                        return self.compare(other, value) if chain_is_answer else self.compare(value, other)
+                for subject, value in (chain[1], chain[1][::-1]):
+                    if len(symbols(subject)) > 1 and _is_symbolic(subject) and not symbols(value):
+                        return self.compare(reference, value)
             return Judged(DIFFERENT, f"{show(chain)} is a relation, not a value")
         if len(reference[1]) != 2 or len(answer[1]) != 2:
+            reference, answer = _ascending(reference), _ascending(answer)
             return (
                 self.all_same(list(zip(reference[1], answer[1], strict=False)))
                 if (reference[2] == answer[2] and len(reference[1]) == len(answer[1]))
@@ -229,7 +229,7 @@ class Comparison:
                 if y == x:
                     continue
                 return Judged(DIFFERENT, "the two relations hold at different points")
-            now = evaluator._divide(x, y)
+            now = evaluator.divide(x, y)
             if ratio is not None and not evaluator.equal(ratio, now):
                 return Judged(DIFFERENT, "they are different relations")
             if not is_exact(now) and isinstance(now, evaluator.mp.mpc):
@@ -246,6 +246,7 @@ class Comparison:
 
     def all_same(self, pairs: list[tuple[Expr, Expr]]) -> Judged:
         undecided = None
+        self.inside += 1
         for k, (a, b) in enumerate(pairs, 1):
             judged = self.compare(a, b)
             if judged.relation == DIFFERENT:
@@ -255,15 +256,17 @@ class Comparison:
         return undecided or Judged(SAME, "every part is the same")
 
     def collections(self, reference: Expr, answer: Expr) -> Judged:
-        reference, answer = _unwrapped(reference), _unwrapped(answer)
+        if not self.inside:
+            if answer[0] not in ("list", "set"):
+                reference = _unwrapped(reference)
+            if reference[0] not in ("list", "set"):
+                answer = _unwrapped(answer)
         kinds = {reference[0], answer[0]}
         if not kinds & COLLECTIONS:
             return self.compare(reference, answer)
         if kinds & {"interval", "union", "minus"}:
             if all(
-                side[0] in ("interval", "union", "minus")
-                or _is_pair(side)
-                or (side[0] == "set" and "set" in kinds)
+                side[0] in ("interval", "union", "minus") or _is_pair(side) or (side[0] == "set" and "set" in kinds)
                 for side in (reference, answer)
             ):
                 return self.reals(reference, answer)
@@ -275,10 +278,7 @@ class Comparison:
             shapes = [(len(side), len(side[0])) for side in rows if side]
             flat = [[part for row in side for part in row] for side in rows if side]
             if shapes[0] != shapes[1] and (
-                kinds == {"matrix"}
-                or len(flat[0]) != len(flat[1])
-                or 1 not in shapes[0]
-                or 1 not in shapes[1]
+                kinds == {"matrix"} or len(flat[0]) != len(flat[1]) or 1 not in shapes[0] or 1 not in shapes[1]
             ):
                 return Judged(
                     DIFFERENT,
@@ -289,13 +289,13 @@ class Comparison:
             return self.sets(reference[1:], answer[1:])
         if "tuple" in kinds and kinds <= {"tuple", "list"}:
             if len(reference) != len(answer):
-                return Judged(
-                    DIFFERENT, f"{len(reference) - 1} entries are wanted, {len(answer) - 1} are given"
-                )
+                return Judged(DIFFERENT, f"{len(reference) - 1} entries are wanted, {len(answer) - 1} are given")
             return self.all_same(list(zip(reference[1:], answer[1:], strict=True)))
         if kinds == {"tuple", "set"}:
             return Judged(DIFFERENT, "a tuple is not a set: its order matters")
         if kinds & {"list", "set"}:
+            if self.inside and "set" in kinds:
+                return Judged(DIFFERENT, "one is a set, the other a value")
             several, single = (answer, reference) if answer[0] in ("list", "set") else (reference, answer)
             if len(several) > 1 and single[0] != "text" and several is answer:
                 judged = self.all_same([(single, member) for member in several[1:]])
@@ -310,22 +310,19 @@ class Comparison:
         if exact[0] is not None and exact[1] is not None:
             if exact[0] == exact[1]:
                 return Judged(SAME, "both hold the same members")
-            if len(exact[0]) != len(exact[1]) and not any(
-                _decimal(member) for member in (*reference, *answer)
-            ):
+            if len(exact[0]) != len(exact[1]) and not any(_decimal(member) for member in (*reference, *answer)):
                 return Judged(DIFFERENT, f"{len(exact[0])} members are wanted, {len(exact[1])} are given")
         if len(reference) > MAX_MEMBERS or len(answer) > MAX_MEMBERS:
             return Judged(
                 DIFFERENT if None not in exact else UNDECIDED, "the members differ or are too many to compare"
             )
         undecided = False
+        self.inside += 1
         for wanted, given, words in ((reference, answer, "is missing"), (answer, reference, "is not wanted")):
             for member in wanted:
                 found = False
                 for other in given:
-                    judged = (
-                        self.compare(member, other) if wanted is reference else self.compare(other, member)
-                    )
+                    judged = self.compare(member, other) if wanted is reference else self.compare(other, member)
                     if judged.relation == SAME:
                         found = True
                         break
@@ -391,10 +388,8 @@ class Comparison:
             found = [(value, value, False, False) for value in map(end, expr[1:])]
         elif expr[0] == "minus":
             found = self.pieces(expr[1])
-            for low, high, low_open, high_open in self.pieces(expr[2]):
-                if low != high or low_open or high_open:
-                    raise KeyError("an interval taken from a set")
-                found = [piece for kept in found for piece in _without_point(kept, low)]
+            for taken in self.pieces(expr[2]):
+                found = [left for kept in found for left in _cut(kept, taken)]
         else:
             raise KeyError(expr[0])
         found = [(a, b, ao or a in _ENDLESS, bo or b in _ENDLESS) for a, b, ao, bo in found]
@@ -438,8 +433,12 @@ class Comparison:
                 reference[1] if marks[0] == "qty" else reference, answer[1] if marks[1] == "qty" else answer
             )
         if "deg" in marks and marks != ("deg", "deg"):
-            bare = self.compare(*(side[1] if side[0] == "deg" else side for side in (reference, answer)))
-            return bare if bare.relation == SAME else self.values(reference, answer)
+            inside = next(side[1] for side in (reference, answer) if side[0] == "deg")
+            if "'pi'" not in str(inside):
+                bare = self.compare(*(side[1] if side[0] == "deg" else side for side in (reference, answer)))
+                if bare.relation == SAME:
+                    return bare
+            return self.values(reference, answer)
         if marks == ("deg", "deg") or marks == ("pct", "pct"):
             return self.compare(reference[1], answer[1])
         if marks[0] == "pct":
@@ -484,11 +483,10 @@ class Comparison:
         if reference[0] == answer[0] == "ratio":
             if len(reference) != len(answer):
                 return Judged(DIFFERENT, "the ratios have different lengths")
+            if any(part == ("num", 0) for part in (*reference[1:], *answer[1:])):  # 12:00 is a time
+                return self.all_same(list(zip(reference[1:], answer[1:], strict=True)))
             first = self.all_same(
-                [
-                    (("*", reference[1], b), ("*", answer[1], a))
-                    for a, b in zip(reference[2:], answer[2:], strict=True)
-                ]
+                [(("*", reference[1], b), ("*", answer[1], a)) for a, b in zip(reference[2:], answer[2:], strict=True)]
             )
             return first
         return self.values(reference, answer)
@@ -576,6 +574,7 @@ class Comparison:
             yield {name: self.random.randint(1, 9 + 3 * k) for name in names}
 
 
+Piece = tuple[Any, Any, bool, bool]  # low, high, low is open, high is open
 _ENDLESS = frozenset((float("inf"), float("-inf")))
 
 
@@ -589,6 +588,19 @@ def _is_plain(expr: Expr) -> bool:
     return tag in ("+", "*", "/", "neg", "mixed") and all(_is_plain(part) for part in expr[1:])
 
 
+def _system_values(side: Expr) -> Expr:
+    """Return the values of x = 1, y = 2 in the order of their names; those of x_1, x_2 are a set of values of x."""
+    if side[0] != "system":
+        return side
+    names = [item[1] for item in side[1:]]
+    values = [item[2] for item in side[1:]]
+    if all("_" in name for name in names) and len({name.partition("_")[0] for name in names}) == 1:
+        return ("list", *values)
+    if set(names) <= set("xyzw") or set(names) <= set("abcd"):
+        values = [value for _, value in sorted(zip(names, values, strict=True))]
+    return ("tuple", *values)
+
+
 def _same_name(a: str, b: str) -> bool:
     if a == b:
         return True
@@ -596,8 +608,7 @@ def _same_name(a: str, b: str) -> bool:
     # f(x) = ... and y = ... name the same thing in two ways.
     return (
         a == b
-        or (a.lower() == b.lower()
-        and len(a) > 1)
+        or (a.lower() == b.lower() and len(a) > 1)
         or {a, b} in ({"y", "f(x)"}, {"f", "f(x)"}, {"y", "y(x)"}, {"f(x)", "y(x)"})
     )
 
@@ -614,9 +625,16 @@ def _oriented(chain: Expr) -> tuple[str, Expr]:
     return operator, ("+", a, ("neg", b))
 
 
+def _ascending(chain: Expr) -> Expr:
+    """Turn a chain of > and ≥ around, so that it reads from small to large."""
+    if all(operator in (">", "ge") for operator in chain[2]):
+        return ("chain", chain[1][::-1], tuple("<" if operator == ">" else "le" for operator in chain[2][::-1]))
+    return chain
+
+
 def _has_sign(expr: Expr) -> bool:
     return expr[0] in ("pm", "mp") or (
-        expr[0] in ("+", "*", "/", "neg", "list", "set", "tuple", "qty")
+        expr[0] in ("+", "*", "/", "^", "neg", "root", "fn", "list", "set", "tuple", "qty")
         and any(isinstance(p, tuple) and p and isinstance(p[0], str) and _has_sign(p) for p in expr[1:])
     )
 
@@ -629,9 +647,9 @@ def _signs_chosen(expr: Expr) -> Expr:
         members: list[Expr] = []
         for member in expr[1:]:
             chosen = _signs_chosen(member)
-            members.extend(chosen[1:] if chosen is not member and chosen[0] == "list" else (chosen,))
+            members.extend(chosen[1:] if chosen is not member else (chosen,))
         return (expr[0], *members)
-    return ("list", _choose(expr, upper=True), _choose(expr, upper=False))
+    return ("set", _choose(expr, upper=True), _choose(expr, upper=False))
 
 
 def _choose(expr: Expr, *, upper: bool) -> Expr:
@@ -642,6 +660,11 @@ def _choose(expr: Expr, *, upper: bool) -> Expr:
         second = b if (expr[0] == "pm") == upper else ("neg", b)
         return second if a == ("num", 0) else ("+", a, second)
     return tuple(_choose(part, upper=upper) if isinstance(part, tuple) else part for part in expr)
+
+
+def _is_symbolic(expr: Expr) -> bool:
+    """Tell whether an expression is made of symbols alone, as m + n and xy are."""
+    return expr[0] == "sym" or (expr[0] in ("+", "*", "neg", "/") and all(_is_symbolic(part) for part in expr[1:]))
 
 
 def _is_pair(expr: Expr) -> bool:
@@ -657,11 +680,18 @@ def _bounded_open(interval: Expr) -> tuple[bool, bool]:
     return interval[3] or interval[1] in ends, interval[4] or interval[2] in ends
 
 
-def _without_point(piece: tuple[Any, Any, bool, bool], point: Any) -> list[tuple[Any, Any, bool, bool]]:
+def _cut(piece: Piece, taken: Piece) -> list[Piece]:
+    """Return what is left of an interval when another is taken out of it."""
     low, high, low_open, high_open = piece
-    if low < point < high:
-        return [(low, point, low_open, True), (point, high, True, high_open)]
-    return [(low, high, low_open or low == point, high_open or high == point)]
+    cut_low, cut_high, cut_low_open, cut_high_open = taken
+    left = []
+    if low < cut_low or (low == cut_low and cut_low_open and not low_open):
+        end, end_open = min((high, not high_open), (cut_low, cut_low_open))
+        left.append((low, end, low_open, not end_open))
+    if high > cut_high or (high == cut_high and cut_high_open and not high_open):
+        start, start_open = max((low, low_open), (cut_high, not cut_high_open))
+        left.append((start, high, start_open, high_open))
+    return left
 
 
 def _unwrapped(expr: Expr) -> Expr:
@@ -695,11 +725,7 @@ def _decimal(expr: Expr) -> tuple[Any, Fraction, int] | None:
         inner = _decimal(expr[1])
         if inner is None:
             return None
-        return (
-            (-inner[0], inner[1], inner[2])
-            if tag == "neg"
-            else (Fraction(inner[0]) / 100, inner[1] / 100, inner[2])
-        )
+        return (-inner[0], inner[1], inner[2]) if tag == "neg" else (Fraction(inner[0]) / 100, inner[1] / 100, inner[2])
     if tag == "*" and len(expr) == 3 and expr[2][0] == "^" and expr[2][1] == ("num", 10):
         inner, power = _decimal(expr[1]), expr[2][2]
         negative = power[0] == "neg"

@@ -17,10 +17,13 @@ __all__ = ["CONNECTORS", "FUNCTIONS", "GREEK", "Token", "tokenize"]
 Token = tuple[str, str, bool]
 
 FUNCTIONS = frozenset(
-    ["sin", "cos", "tan", "sec", "csc", "cot", "arcsin", "arccos", "arctan", "arccot", "arcsec", "arccsc", "asin", "acos", "atan", "sinh", "cosh", "tanh", "coth", "sech", "csch", "arcsinh", "arccosh", "arctanh", "asinh", "acosh", "atanh", "ln", "log", "lg", "exp", "gcd", "lcm", "min", "max", "floor", "ceil", "abs", "sqrt", "cbrt", "sgn", "sign", "det"]
+    "sin cos tan sec csc cot arcsin arccos arctan arccot arcsec arccsc asin acos atan sinh cosh tanh coth sech "
+    "csch arcsinh arccosh arctanh asinh acosh atanh ln log lg exp gcd lcm min max floor ceil abs sqrt cbrt sgn "
+    "sign det".split()
 )
 GREEK = frozenset(
-    ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Sigma", "Upsilon", "Phi", "Psi", "Omega", "ell"]
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi "
+    "psi omega Gamma Delta Theta Lambda Xi Sigma Upsilon Phi Psi Omega ell".split()
 )
 CONNECTORS = frozenset(("and", "or"))
 _CONSTANTS = {
@@ -35,13 +38,11 @@ _CONSTANTS = {
 _LONGEST_PRODUCT = 3  # letters; "abc" is a product, "area" is a word
 
 _TOKEN = re.compile(
-    r"(?P<space>\s+)|(?P<n>\d+(?:\.\d+)?(?![\d.]*\.\d)|\.\d+|\d+)|(?P<w>[^\W\d_]+)|(?P<c>\\[A-Za-z]+|\\.)|(?P<o><=|>=|!=|==|\*\*|\.\.\.|->|.)",
+    r"(?P<space>\s+)|(?P<n>(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+(?![\d.]*[A-Za-z]))?)|(?P<w>[^\W\d_]+)|(?P<c>\\[A-Za-z]+|\\.)|(?P<o><=|>=|:=|!=|==|\*\*|\.\.\.|->|.)",
     re.DOTALL,
 )
-_SPLIT_FUNCTION = re.compile(
-    "(" + "|".join(sorted(FUNCTIONS, key=len, reverse=True)) + r")([a-zA-Z]|pi|theta|)\Z"
-)
-_OPERATOR = {"<=": "le", ">=": "ge", "!=": "ne", "==": "="}
+_SPLIT_FUNCTION = re.compile("(" + "|".join(sorted(FUNCTIONS, key=len, reverse=True)) + r")([a-zA-Z]|pi|theta|)\Z")
+_OPERATOR = {":=": "=", "<=": "le", ">=": "ge", "!=": "ne", "==": "="}
 
 
 def tokenize(text: str) -> list[Token]:
@@ -94,7 +95,7 @@ def _letters(tokens: list[Token], word: str, spaced: bool, prose: bool) -> None:
         tokens.append(("t", word.lower(), spaced))
     elif word in _CONSTANTS:
         tokens.append(("c", _CONSTANTS[word], spaced))
-    elif prose:
+    elif prose and word not in FUNCTIONS:
         tokens.append(("t", word, spaced))
     elif word in FUNCTIONS or word in GREEK:
         tokens.append(("c", word, spaced))
@@ -116,7 +117,7 @@ def _prose(tokens: list[Token], text: str, position: int) -> int:
     while position < len(text) and text[position] == " ":
         position += 1
     if position >= len(text):
-        raise Unreadable("\\text has no argument")
+        return position
     if text[position] != "{":
         _read_into(tokens, text[position], prose=True)
         return position + 1
@@ -127,6 +128,6 @@ def _prose(tokens: list[Token], text: str, position: int) -> int:
         elif text[end] == "}" and text[end - 1] != "\\":
             depth -= 1
             if depth == 0:
-                _read_into(tokens, text[position + 1 : end].replace("\\text", ""), prose=True)
+                _read_into(tokens, text[position + 1 : end].replace("\\text", "").rstrip(" .,;:"), prose=True)
                 return end + 1
     raise Unreadable("\\text{ is not closed")
