@@ -1,8 +1,8 @@
 """How else may a reference be written, and what looks like it but is not it?
 
-`rewritings` yields other notations of the same answer, `corruptions` answers that differ from it by one digit or a sign.
-Both work on the text alone and know nothing of the verifier, so that they can examine it: a rewriting is only offered
-where the text's shape makes it certain. Used by the benchmarks and by the tests on the MATH-500 references.
+`rewritings` yields other notations of the same answer, `corruptions` answers that differ from it by one digit or a
+sign. Both work on the text alone and know nothing of the verifier, so that they can examine it: a rewriting is only
+offered where the text's shape makes it certain. For the benchmarks, and for the tests on MATH-500's references.
 """
 
 from __future__ import annotations
@@ -65,10 +65,8 @@ def _candidates(reference: str) -> Iterator[tuple[str, str]]:
     if not re.search(r"\\left|\\text", reference):
         yield "\\left \\right", _stretch(reference)
     yield "bmatrix", reference.replace("pmatrix", "bmatrix")
-    yield (
-        "fewer spaces",
-        re.sub(r"(?<![a-zA-Z,]) +| +(?![a-zA-Z ])", "", reference) if "text" not in reference else reference,
-    )
+    if "text" not in reference:
+        yield "fewer spaces", re.sub(r"(?<![a-zA-Z,]) +| +(?![a-zA-Z ])", "", reference)
     yield "more spaces", _spaced(reference)
     yield "\\cdot", re.sub(r"(?<![\d^_{}.\[])(\d+) ?(?=\\(sqrt|pi)(?![a-z]))", r"\1 \\cdot ", reference)
     yield "turned sum", _turned(reference)
@@ -83,11 +81,8 @@ def _candidates(reference: str) -> Iterator[tuple[str, str]]:
         digits, base = re.split(r"_\{?", reference.rstrip("}"))
         yield from (("base in braces", f"{digits}_{{{base}}}"), ("base without braces", f"{digits}_{base}"))
     if word := TEXT.fullmatch(reference):
-        yield from (
-            ("no \\text", word[1]),
-            ("bold", rf"\textbf{{{word[1]}}}"),
-            ("small letters", rf"\text{{{word[1].lower()}}}"),
-        )
+        yield from (("no \\text", word[1]), ("bold", rf"\textbf{{{word[1]}}}"))
+        yield "small letters", rf"\text{{{word[1].lower()}}}"
     if choice := re.fullmatch(r"\\text\{\(([A-E])\)\}", reference):
         yield from (("the letter", choice[1]), ("letter and dot", choice[1] + "."), ("brackets", f"({choice[1]})"))
     if money := re.fullmatch(r"\\\$([\d.,\\!]+)", reference):
