@@ -6,7 +6,10 @@ Skipped where trl is not installed. Checked with TRL 1.16.
 from __future__ import annotations
 
 import importlib.util
+import json
 import math
+import runpy
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -158,6 +161,22 @@ def test_a_training_run_from_end_to_end(make_trainer: Any, conversational: bool)
         assert entry["mine/math"] == 0.0
         assert entry["mine/no_verdict"] == pytest.approx(1 / 3)  # the row without a reference, skipped
         assert not math.isnan(entry["reward"])
+
+
+def test_the_example_trains(make_trainer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "tiny"
+    trainer = make_trainer(mine().for_trl())
+    trainer.save_model(folder)
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(
+        "".join(json.dumps({"question": f"1+{i}?", "answer": f"We add.\n#### {1 + i}"}) + "\n" for i in range(4)),
+        encoding="utf-8",
+    )
+    example = Path(__file__).resolve().parents[2] / "examples" / "trl_grpo.py"
+    settings = {"model": folder, "data": rows, "output": tmp_path / "out", "steps": 1, "generations": 2, "tokens": 4}
+    monkeypatch.setattr(sys, "argv", [str(example), "--cpu", *(f"--{k}={v}" for k, v in settings.items())])
+    runpy.run_path(str(example), run_name="__main__")
+    assert (tmp_path / "out" / "model.safetensors").is_file()
 
 
 @pytest.mark.parametrize("prefilled", [False, True])
