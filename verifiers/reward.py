@@ -87,9 +87,7 @@ class Reward(Verifier):
     async def ascore(self, response: str, problem: Problem | str) -> Score:
         """Return the same without blocking the event loop; the verifiers work at the same time."""
         start = time.perf_counter()
-        scores = await asyncio.gather(
-            *(_averdict(verifier, response, problem) for verifier in self.verifiers)
-        )
+        scores = await asyncio.gather(*(_averdict(verifier, response, problem) for verifier in self.verifiers))
         parts = {verifier.name: score for verifier, score in zip(self.verifiers, scores, strict=True)}
         return self._whole(parts, time.perf_counter() - start)
 
@@ -193,13 +191,9 @@ def _sound(score: Score) -> Score:
     """Return the score if a trainer can use it, else raise: a NaN in one reward ruins its whole group."""
     if score.reward is None:
         if score.status.is_verdict:
-            raise ValueError(
-                f"the verifier gave no reward and the status {score.status.value}, which is a verdict"
-            )
+            raise ValueError(f"the verifier gave no reward and the status {score.status.value}, which is a verdict")
     elif not 0 <= score.reward <= 1 or not score.status.is_verdict:
-        raise ValueError(
-            f"the verifier gave the reward {score.reward!r} with the status {score.status.value}"
-        )
+        raise ValueError(f"the verifier gave the reward {score.reward!r} with the status {score.status.value}")
     return score
 
 

@@ -74,11 +74,7 @@ rewards = st.floats(0, 1)
 weights = st.floats(0, 1.7e308)
 
 
-@given(
-    st.lists(st.tuples(rewards, weights), min_size=1, max_size=6).filter(
-        lambda rows: any(w > 0 for _, w in rows)
-    )
-)
+@given(st.lists(st.tuples(rewards, weights), min_size=1, max_size=6).filter(lambda rows: any(w > 0 for _, w in rows)))
 def test_the_mean_agrees_with_exact_arithmetic_and_is_1_when_all_is_right(
     rows: list[tuple[float, float]],
 ) -> None:
@@ -107,9 +103,7 @@ def test_status_and_answer_follow_the_heaviest_part() -> None:
 @pytest.mark.parametrize("status", [Status.BAD_REFERENCE, Status.INFRA_ERROR])
 @pytest.mark.parametrize("weight", [1.0, 0.0])
 @pytest.mark.parametrize("gate", [None, "a", "b"])
-def test_any_part_without_a_verdict_makes_the_whole_none(
-    status: Status, weight: float, gate: str | None
-) -> None:
+def test_any_part_without_a_verdict_makes_the_whole_none(status: Status, weight: float, gate: str | None) -> None:
     score = Reward([(Fixed("a", 1.0), 1), (Fixed("b", None, status), weight)], gate=gate).score("", "")
     assert (score.reward, score.status) == (None, status)
     assert score.parts["a"].reward == 1.0
@@ -144,9 +138,7 @@ def test_a_shut_gate_says_so() -> None:
         ([(Fixed("a", 1.0), 1)], {"gate": "math"}, ValueError, "there are a"),
     ],
 )
-def test_what_cannot_make_a_reward_is_refused(
-    weighted: Any, settings: Any, error: type[Exception], says: str
-) -> None:
+def test_what_cannot_make_a_reward_is_refused(weighted: Any, settings: Any, error: type[Exception], says: str) -> None:
     with pytest.raises(error) as raised:
         Reward(weighted, **settings)
     assert says in str(raised.value)

@@ -35,9 +35,7 @@ from hypothesis import strategies as st
         ("\uff1cthink\uff1ea\uff1c/think\uff1eb", None, "\uff1cthink\uff1ea\uff1c/think\uff1eb"),
     ],
 )
-def test_the_rules_for_responses_that_write_their_own_tags(
-    response: str, thinking: str | None, visible: str
-) -> None:
+def test_the_rules_for_responses_that_write_their_own_tags(response: str, thinking: str | None, visible: str) -> None:
     assert split_thinking(response) == (thinking, visible)
 
 
