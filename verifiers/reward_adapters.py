@@ -191,9 +191,10 @@ class VerlReward:
 
 def _thinking_tags(reward: Reward) -> tuple[str, str, bool]:
     """Return (open, close, prefilled) of the first verifier that knows tags."""
-    for verifier in reward.verifiers:
-        if hasattr(verifier, "close_tag"):
-            return verifier.open, verifier.close_tag, verifier.prefilled
+    knowing: Any
+    for knowing in reward.verifiers:
+        if hasattr(knowing, "close_tag"):
+            return knowing.open, knowing.close_tag, knowing.prefilled
     return OPEN, CLOSE, False
 
 
