@@ -162,8 +162,8 @@ def verify(
     if tally.without_verdict:
         context.exit(NO_VERDICT)
     if fail_under is not None and (tally.accuracy is None or tally.accuracy < fail_under):
-        found = "there is no verdict" if tally.accuracy is None else f"the accuracy {tally.accuracy:.4f} is"
-        say(f"{found}, below --fail-under {fail_under:g}")
+        found = "there is no verdict, which is" if tally.accuracy is None else f"the accuracy {tally.accuracy:.4f} is"
+        say(f"{found} below --fail-under {fail_under:g}")
         context.exit(BELOW)
 
 

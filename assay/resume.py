@@ -271,8 +271,8 @@ def _torn_member(path: Path, start: int) -> bytes:
     with open(path, "rb") as file:
         file.seek(start)
         data = file.read(CHUNK)
-    if data and not data.startswith(b"\x1f\x8b"[: len(data)]):
-        return data.split(b"\n")[0] or b"\n"  # no gzip at all
+    if not data.startswith(b"\x1f\x8b"[: len(data)]):
+        raise WrongUse(f"--output {path} is not gzip, as its name says; name another output, or {_OVER}")
     with contextlib.suppress(zlib.error):
         return zlib.decompressobj(31).decompress(data, CHUNK).split(b"\n")[0]
     return b""

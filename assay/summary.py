@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "console", "progress", "say", "show", "shown", "summarise"]
 
-PLAIN_WIDTH = 100
+PLAIN_WIDTH = 180  # lines of a log wrap where it is read
 BAR = 30  # characters of a share of 100 %
 COLOURS = {
     Status.CORRECT: "green",
@@ -193,10 +193,14 @@ def _part_means(tally: Tally) -> str:
 
 
 def _agreement(tally: Tally) -> str:
-    agree = tally.labels[True, True] + tally.labels[False, False]
-    disagree = tally.labels[True, False] + tally.labels[False, True]
-    kinds = f"  ({tally.labels[True, False]:,} correct labelled false, {tally.labels[False, True]:,} the other way)"
-    return f"{agree:,} agree, {disagree:,} disagree" + (kinds if disagree else "")
+    counts = tally.labels  # by (verdict is correct, label)
+    text = f"{counts[True, True] + counts[False, False]:,} agree"
+    text += f", {counts[True, False] + counts[False, True]:,} disagree"
+    if counts[True, False] or counts[False, True]:
+        text += f"  ({counts[True, False]:,} correct labelled false, {counts[False, True]:,} the other way)"
+    if without := tally.verdicts - counts.total():
+        text += f", {without:,} without a label"
+    return text
 
 
 def _speed(run: Run, tally: Tally) -> str:
