@@ -166,7 +166,7 @@ OUTCOMES = [
 ]
 
 
-@pytest.mark.parametrize("outcome", OUTCOMES, ids=repr)
+@pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: repr(outcome)[:40])
 def test_a_verifier_with_a_bug_costs_a_verdict_and_not_the_run(outcome: Any) -> None:
     reward = Reward([(Fixed("a", 1.0), 1), (Broken(outcome), 1)])
     for score in (
