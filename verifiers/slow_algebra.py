@@ -25,6 +25,7 @@ __all__ = ["Budget", "build", "forbid_evaluation_of_text", "work_out", "written_
 Result = TypeVar("Result")
 
 LARGEST_WRITTEN = 20_000  # bits of the largest number that is written out
+LARGEST_DETERMINANT = 6
 UNFINISHED = (sympy.Integral, sympy.Limit, sympy.Sum, sympy.Product, sympy.Derivative)
 
 
@@ -207,6 +208,11 @@ def _log(expr: Expr, bound: frozenset[str]) -> sympy.Expr:
 
 def _function(expr: Expr, bound: frozenset[str]) -> sympy.Expr:
     name, *operands = expr[1:]
+    if name == "det" and operands[0][0] == "matrix":
+        rows = operands[0][1]
+        if len(rows) != len(rows[0]) or len(rows) > LARGEST_DETERMINANT:
+            raise Unreadable(f"a determinant is read of up to {LARGEST_DETERMINANT} rows, and as many columns")
+        return sympy.Matrix([[build(entry, bound) for entry in row] for row in rows]).det(method="berkowitz")
     kind = _FUNCTIONS.get(name)
     if kind is None:
         raise Unreadable(f"the function {name} is not read here")

@@ -75,7 +75,7 @@ class _Converter(_Latex2Sympy):  # type: ignore[misc]
 
 def read_latex(text: str) -> Expr:
     """Return what a text says; raises Unreadable."""
-    text = _braced(undress(text))
+    text = _braced(undress(text)).replace("\\begin {", "\\begin{").replace("\\end {", "\\end{")
     _check(text)
     try:
         result = _Converter().parse(text)

@@ -22,7 +22,7 @@ from .dressing import undress
 from .expr import Expr, Unreadable
 from .reader import read
 
-__all__ = ["MAX_DIGITS", "group", "read_calculus"]
+__all__ = ["MAX_DIGITS", "check_text", "group", "read_calculus"]
 
 MAX_CONSTRUCTS = 12
 MAX_NESTING = 40
@@ -33,6 +33,8 @@ _ROMAN_D = re.compile(r"\\(?:mathrm|text|rm|operatorname|mathop|textrm)\s*\{\s*d
 _MARKS = re.compile(f"[{chr(FIRST_MARK)}-{chr(FIRST_MARK + MAX_CONSTRUCTS)}]")
 _MULTIPLE = re.compile(r"\\(ii?)int(?![A-Za-z])\s*")
 _CONSTRUCT = re.compile(r"\\(?:int|lim|frac)(?![A-Za-z])")
+_DIGITS = re.compile(r"\d+")
+_ESCAPED_BRACE = re.compile(r"\\[{}]")
 _LETTER = r"(?:[A-Za-z]|\\[a-zA-Z]+)"
 _DIFFERENTIAL = re.compile(rf"\s*d\s*({_LETTER})(?![A-Za-ce-z])\s*")
 _ENDING_DIFFERENTIAL = re.compile(rf"\A(.*?)d\s*({_LETTER})\s*\Z", re.DOTALL)
@@ -46,27 +48,27 @@ _TERM_END = re.compile(r"[+,;=<>-]|\\(?:(?:le|ge|ne|approx|cup|cap|in|pm|mp|text
 _NOTHING = re.compile(r"(?!)")
 
 
-def read_calculus(text: str) -> Expr:
-    """Return what a text says; raises Unreadable."""
+def check_text(text: str) -> None:
+    """Raise Unreadable for a text that nobody should try to read."""
     if _MARKS.search(text):
         raise Unreadable(f"the letters {chr(FIRST_MARK)}... are not read")
-    if any(len(digits) > MAX_DIGITS for digits in re.findall(r"\d+", text)):
+    if any(len(digits) > MAX_DIGITS for digits in _DIGITS.findall(text)):
         raise Unreadable(f"a number has more than {MAX_DIGITS} digits")
+    braces = depth = 0
+    for sign in _ESCAPED_BRACE.sub("", text):
+        depth += (sign in "{([") - (sign in "})]")
+        braces += (sign == "{") - (sign == "}")
+        if depth > MAX_NESTING:
+            raise Unreadable(f"it is nested more than {MAX_NESTING} deep")
+    if braces:
+        raise Unreadable("its braces do not match")
+
+
+def read_calculus(text: str) -> Expr:
+    """Return what a text says; raises Unreadable."""
     text = undress(_ROMAN_D.sub(" d ", text))
-    _check_nesting(text)
     text = _MULTIPLE.sub(lambda found: r"\int " * (len(found.group(1)) + 1), text)
     return _Cutter().read(text)
-
-
-def _check_nesting(text: str) -> None:
-    depth = 0
-    for sign in text:
-        if sign in "{([":
-            depth += 1
-            if depth > MAX_NESTING:
-                raise Unreadable(f"nested more than {MAX_NESTING} deep")
-        elif sign in "})]":
-            depth -= 1
 
 
 class _Cutter:

@@ -52,7 +52,7 @@ LATER = (
     (r"\int_0^{\infty} e^{-x} \cos x dx", "1"),
     (r"\int_0^{\pi} \sin^2 x dx", r"\int_0^1 \frac{dx}{1+x^2}"),
     (r"\prod_{k=1}^{n} k", "n!"),
-    (r"\begin{vmatrix} a & b \\ c & d \end{vmatrix}", "ad-bc"),
+    (r"\det\begin{pmatrix} a & b \\ c & d \end{pmatrix}", r"\{x^2|_{x=2}, \frac{1}{2}\}"),  # for latex2sympy
 )
 
 
