@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .expr import Expr, Unreadable
+from .expr import REALS, Expr, Unreadable
 from .matrices import determinant
 from .numerals import literal
 from .token_stream import Foreign
@@ -12,9 +12,8 @@ from .tokens import FUNCTIONS, GREEK
 from .unit_reader import CURRENCY, UnitReader
 from .units import is_unit
 
-__all__ = ["REALS", "AtomReader"]
+__all__ = ["AtomReader"]
 
-REALS: Expr = ("interval", ("neg", ("const", "inf")), ("const", "inf"), True, True)
 _FOREIGN = frozenset("int iint iiint oint lim limsup liminf partial nabla prime det vmatrix infty_".split())
 _MATRICES = frozenset("pmatrix bmatrix matrix Bmatrix smallmatrix array vmatrix".split())
 _SPLIT_LETTERS = re.compile(r"pi|.")

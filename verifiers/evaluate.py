@@ -393,6 +393,13 @@ def _binomial(arguments: list[Value]) -> int:
     return math.comb(n, k)
 
 
+def _remainder(arguments: list[Value]) -> int:
+    a, modulus = _integers(arguments)
+    if modulus == 0:
+        raise Undefined("a remainder modulo zero")
+    return a % modulus
+
+
 def _extreme(pick: Any) -> Any:
     def of(arguments: list[Value]) -> Value:
         if not all(is_exact(a) for a in arguments):
@@ -405,6 +412,7 @@ def _extreme(pick: Any) -> Any:
 _WHOLE: dict[str, Any] = {
     "factorial": _factorial,
     "binom": _binomial,
+    "mod": lambda a: _remainder(a),
     "gcd": lambda a: math.gcd(*_integers(a)),
     "lcm": lambda a: math.lcm(*_integers(a)),
     "max": _extreme(max),

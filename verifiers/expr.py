@@ -14,7 +14,8 @@ Tuples hash, compare and build fast, and a reader sees the whole shape at a glan
     collections   ("list", ...) bare   ("set", ...)   ("tuple", ...)   ("matrix", (row, row, ...))
                   ("interval", low, high, low is open, high is open)   ("union", ...)   ("minus", whole, taken away)
     statements    ("named", name, value)   ("chain", (side, ...), (operator, ...))   ("approx", exact, shown)
-                  ("range", name, set of reals)   ("false",) for a chain that does not hold
+                  ("range", name, set of reals)   ("system", named, ...)
+                  ("congruence", side, residue, modulus)  ("false",) for a chain that does not hold
     words         ("text", words)
 
 A tag is never an operand, so two trees are equal exactly when they say the same in the same form.
@@ -25,10 +26,11 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-__all__ = ["COLLECTIONS", "Expr", "Unreadable", "number", "show", "symbols"]
+__all__ = ["COLLECTIONS", "REALS", "Expr", "Unreadable", "number", "show", "symbols"]
 
 Expr = tuple[Any, ...]
 
+REALS: Expr = ("interval", ("neg", ("const", "inf")), ("const", "inf"), True, True)
 COLLECTIONS = frozenset(("list", "set", "tuple", "matrix", "interval", "union", "minus", "range"))
 
 
@@ -120,6 +122,10 @@ def show(expr: Expr) -> str:
         return "[" + "; ".join(" ".join(show(a) for a in row) for row in rest[0]) + "]"
     if tag == "named":
         return f"{rest[0]} = {show(rest[1])}"
+    if tag == "congruence":
+        return f"{show(rest[0])} ≡ {show(rest[1])} mod {show(rest[2])}"
+    if tag == "system":
+        return ", ".join(show(item) for item in rest)
     if tag == "approx":
         return f"{show(rest[0])} ≈ {show(rest[1])}"
     if tag == "range":

@@ -38,7 +38,9 @@ _FENCE = re.compile(r"^[ \t]*(```+|~~~+)[^\n]*$", re.MULTILINE)
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _QUOTED_LINE = re.compile(r"^[ \t]*>[^\n]*$", re.MULTILINE)
 _TEX_COMMENT = re.compile(r"(?:^|(?<=[^\d\s\\][ \t]))[ \t]*%[^\n]*$", re.MULTILINE)
-_TEX_HIDDEN = re.compile(r"\\iffalse\b.*?(?:\\fi\b|\Z)|\\begin\{comment\}.*?(?:\\end\{comment\}|\Z)", re.DOTALL)
+_TEX_HIDDEN = re.compile(
+    r"\\iffalse\b.*?(?:\\fi\b|\Z)|\\begin\{(comment|verbatim|lstlisting)\}.*?(?:\\end\{\1\}|\Z)", re.DOTALL
+)
 _SENTENCE_END = re.compile(r"[.!?](?:[\s$)\]]|\\[)\]]|$)|\n")
 _JOINED = re.compile(
     r"(?:[\s$,;&]|\\[()\[\],;]|\\q?quad\b|\\text\s*\{\s*(?:and|or)\s*\}|\band\b|\bor\b|\*\*)*", re.IGNORECASE
@@ -83,6 +85,7 @@ _DENIED = re.compile(
     re.I,
 )
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
+_HEADING = re.compile(r"(?:^|\n)[#*\s]*final\s+answer[*:\s]*\n+([^\n]+)|答案(?:是|为|：|:)\s*([^\n]+)", re.IGNORECASE)
 _LABEL = re.compile(
     r"^(?:(?:the|my|so|thus|hence|therefore)[\s,]+)*(?:final\s+|correct\s+)?(?:answer|result|solution)\s*(?:is|:|=)\s*",
     re.IGNORECASE,
@@ -161,7 +164,7 @@ def _without_asides(text: str) -> str:
         text = _QUOTED_LINE.sub("", text)
     if "%" in text:
         text = _TEX_COMMENT.sub("", text)
-    if "\\iffalse" in text or "\\begin{comment}" in text:
+    if "\\iffalse" in text or "\\begin{" in text:
         text = _TEX_HIDDEN.sub(" ", text)
     return text
 
@@ -307,6 +310,9 @@ def _announced(text: str) -> Extraction:
         if answer and not _is_template(answer):
             return Extraction((answer,), "what the response says the answer is")
         return Extraction((), "the announced answer is empty")
+    found = _last(_HEADING, text)
+    if found is not None and (answer := _trimmed(found.group(1) or found.group(2))) and not _is_template(answer):
+        return Extraction((answer,), "the line under the heading")
     found = _last(_BOLD, text)
     if found is not None:
         answer = _trimmed(_LABEL.sub("", found.group(1).strip()))

@@ -13,7 +13,8 @@ from typing import Any
 
 from .dressing import undress
 from .evaluate import Evaluator, TooLarge, Undefined, is_exact
-from .expr import Expr, symbols
+from .expr import Expr, Unreadable, symbols
+from .reader import read
 
 __all__ = ["echoes_prompt", "is_done", "plain_form"]
 
@@ -125,7 +126,41 @@ def echoes_prompt(answer: str, answer_read: Expr, reference_read: Expr, prompt: 
         return False
     pattern = r"(?<![A-Za-z0-9.])" + _GAP.join(re.escape(piece) for piece in said) + r"(?![A-Za-z0-9]|\.\d)"
     source = undress(prompt.replace("$", " ").replace("\\%", "%"))[:50_000]
+    if _canonical(answer_read) in _expressions(source):
+        return True
     return re.search(pattern, _SHORT_FRACTION.sub(r"\\\1{\2}{\3}", source)) is not None
+
+
+# Between the expressions of a prompt stand words, punctuation and line ends.
+_BETWEEN = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}(?![A-Za-z(])|[?;,:=](?=\s|$)|\.(?=\s|$)|\n|=")
+
+
+def _expressions(source: str) -> set[Expr]:
+    """Return every expression that stands in a prompt, with the parts of each, in a form without order or notation."""
+    found: set[Expr] = set()
+    for piece in _BETWEEN.split(source)[:200]:
+        piece = piece.strip(" $")
+        if len(piece) < 2 or len(piece) > 300:
+            continue
+        try:
+            stack = [_canonical(read(piece))]
+        except Unreadable:
+            continue
+        while stack:
+            part = stack.pop()
+            found.add(part)
+            stack.extend(inner for inner in part[1:] if isinstance(inner, tuple))
+    return found
+
+
+def _canonical(expr: Expr) -> Expr:
+    """Return an expression with the terms of sums and the factors of products in a fixed order."""
+    if expr[0] == "named":
+        return _canonical(expr[2])
+    parts = tuple(
+        _canonical(part) if isinstance(part, tuple) and part and isinstance(part[0], str) else part for part in expr
+    )
+    return (parts[0], *sorted(parts[1:], key=repr)) if parts[0] in ("+", "*") else parts
 
 
 _PIECE = re.compile(r"\\[A-Za-z]+|\d+(?:\.\d+)?|[A-Za-z]|[^\s{}$]")

@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 from ..records import Problem, Score, Status
 from .dressing import join_groups, undress
-from .expr import COLLECTIONS, Expr, Unreadable, show
+from .expr import COLLECTIONS, Expr, Unreadable, show, symbols
 from .extraction import Extraction, extract
 from .guards import echoes_prompt, is_done
 from .reader import MAX_LENGTH, Foreign, read
@@ -30,7 +30,10 @@ __all__ = ["Explanation", "MathVerifier"]
 
 _CHOICE = re.compile(r"(?:\(\s*([A-Ja-j])\s*\)|([A-J])\s*[.:)](?!\S*=)|([A-Ja-j])\s*$)\s*(.*)", re.DOTALL)
 _PROSE = re.compile(r"[{}$\\,.;:!?'\"()\s-]+")
+_SINGLE = re.compile(r"\{([A-Za-z0-9])\}(?![0-9A-Za-z])")
+_LOOSE = re.compile(r"(?<![0-9A-Za-z]) +| +(?![0-9A-Za-z])")
 _TEXT = re.compile(r"\\text\s*|[{}]")
+_OPTION_WORD = re.compile(r"^(?:the\s+)?(?:option|choice|answer)\s*:?\s*(?=\(?[A-J]\b)", re.IGNORECASE)
 _MORE_CHOICES = re.compile(r"^\s*(?:[,;&/+=<>-]|and\b|or\b)|\([A-J]\)|\b(?:or|and)\s+[A-J]\b")
 
 
@@ -110,7 +113,7 @@ class MathVerifier(Verifier):
         start = perf_counter()
         if self._express and type(response) is str:
             reference = problem
-            if type(problem) is Problem and len(problem.references) == 1:
+            if type(problem) is Problem and len(problem.references) == 1 and "boxed" not in problem.prompt:
                 reference = problem.references[0]
             if type(reference) is str:
                 quick = self._whole_number(response, reference)
@@ -179,7 +182,15 @@ class MathVerifier(Verifier):
         ):
             return None
         before = response[max(0, at - 40) : at]
-        if "not" in before or "n't" in before or "neve" in before or "neit" in before or "nor" in before or "than" in before or "inst" in before:
+        if (
+            "not" in before
+            or "n't" in before
+            or "neve" in before
+            or "neit" in before
+            or "nor" in before
+            or "than" in before
+            or "inst" in before
+        ):
             return None
         if "\\" in before or "!" in before or "%" in before:
             return None
@@ -236,12 +247,14 @@ class MathVerifier(Verifier):
             return Verdict(Status.BAD_REFERENCE, "nothing is left of the reference when its dressing is off")
         if not given:
             return Verdict(Status.NO_ANSWER, "nothing is left of the answer when its dressing is off")
-        if len(answers) == 1 and given == wanted:
+        if len(answers) == 1 and (given == wanted or _tight(given) == _tight(wanted)):
             if _well_formed(wanted):
                 return Verdict(Status.CORRECT, "the same text", "fast", wanted, given)
             return Verdict(Status.BAD_REFERENCE, "the brackets of the reference do not match")
         if (choice := _choices(wanted, given)) is not None:
             return choice
+        if (option_text := _option_text(wanted)) and not _CHOICE.fullmatch(given):
+            return self._judge(answers, option_text, prompt, slow=slow)
         prose = _as_prose(wanted)
         if prose is not None and len(given) < MAX_LENGTH and prose == _words(given):
             return Verdict(Status.CORRECT, "the same words", "fast", prose, prose)
@@ -253,7 +266,7 @@ class MathVerifier(Verifier):
         if isinstance(wanted_read, Unreadable) and not isinstance(wanted_read, Foreign):
             if prose is not None:
                 return _compare_prose(prose, wanted, given)
-        if isinstance(wanted_read, tuple) and wanted_read[0] == "text":
+        if isinstance(wanted_read, tuple) and wanted_read[0] == "text" and wanted_read != given_read:
             return _compare_prose(_words(wanted), wanted, given)
         shown = [
             side.__class__.__name__ if isinstance(side, Unreadable) else show(side)
@@ -267,6 +280,13 @@ class MathVerifier(Verifier):
                 reference_known=False,
                 why=f"the reference cannot be read: {wanted_read}",
             )
+        if (
+            isinstance(given_read, Foreign)
+            and self.form == "evaluated"
+            and is_done(wanted_read)
+            and not symbols(wanted_read)
+        ):
+            return Verdict(Status.INCORRECT, f"a computation is left undone: {given_read}", "fast", shown[0], "")
         if isinstance(given_read, Foreign):
             return self._ask_slow(
                 wanted, given, slow=slow, reference_known=True, why=f"the answer cannot be read: {given_read}"
@@ -379,18 +399,33 @@ def _choices(wanted: str, given: str) -> Verdict | None:
     if len(wanted) > 300 or len(given) > 600:
         return None
     wanted, given = (_TEXT.sub("", text).strip() for text in (wanted, given))
+    given = _OPTION_WORD.sub("", given)
     option = _CHOICE.fullmatch(wanted)
-    if option is None or not (option[1] or option[2] or option[3]).isupper():
+    if option is None or _MORE_CHOICES.search(option[4]) or not (option[1] or option[2] or option[3]).isupper():
         return None
     answer = _CHOICE.fullmatch(given)
     if answer is None:
         return None
+    if option[4] and answer[4] and _words(option[4]) != _words(answer[4]):
+        return None  # the letter with another text: the texts decide
     if _MORE_CHOICES.search(answer[4]):
         return Verdict(Status.INCORRECT, "several options are offered", "fast", option[0], given)
     letters = [(found[1] or found[2] or found[3]) for found in (option, answer)]
     if letters[0] != letters[1].upper():
         return Verdict(Status.INCORRECT, f"option {letters[0]} is wanted", "fast", letters[0], letters[1])
     return Verdict(Status.CORRECT, "the same option", "fast", letters[0], letters[1])
+
+
+def _option_text(wanted: str) -> str:
+    """Return the text of a reference that gives an option's letter and its text: `(C) 12`."""
+    option = _CHOICE.fullmatch(wanted) if len(wanted) <= 300 else None
+    return option[4].strip() if option is not None and option[1] and not _MORE_CHOICES.search(option[4]) else ""
+
+
+def _tight(text: str) -> str:
+    """Return the text without the spaces and braces that TeX does not need either."""
+    text = _SINGLE.sub(r"\1", text)
+    return _LOOSE.sub("", text)
 
 
 def _words(text: str) -> str:

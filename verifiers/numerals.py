@@ -49,7 +49,21 @@ def special_number(text: str) -> Expr | None:
         if 2 <= base <= 36 and digits[0].isdigit() | digits.isupper() and all(int(c, 36) < base for c in digits):
             numeral: Expr = ("based", digits.upper().lstrip("0") or "0", base)
             return ("neg", numeral) if sign else numeral
-    return None
+    word = text.removeprefix("\\text").strip(" {}").lower() if len(text) < 24 else ""
+    return ("num", _WORDS[word]) if word in _WORDS else None
+
+
+def _number_words() -> dict[str, int]:
+    small = (
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+        "eighteen nineteen twenty"
+    ).split()
+    words = {word: value for value, word in enumerate(small)}
+    tens = "thirty forty fifty sixty seventy eighty ninety".split()
+    return words | {word: 10 * value for value, word in enumerate(tens, 3)}
+
+
+_WORDS = _number_words()
 
 
 def literal(text: str) -> Expr:

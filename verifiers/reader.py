@@ -13,8 +13,7 @@ because the caller's stack is finite. Constructs that need a computer algebra sy
 
 from __future__ import annotations
 
-from .atom_reader import REALS
-from .expr import Expr, Unreadable
+from .expr import REALS, Expr, Unreadable
 from .matrices import folded
 from .numerals import special_number
 from .statements import joined, related
@@ -33,7 +32,11 @@ _INFINITE_WORDS = {
     "real numbers",
     "the set of all real numbers",
 }
-_NOTHING_WORDS = {"empty set", "the empty set"}
+_NOTHING_WORDS = {
+    "empty set", "the empty set", "no solution", "no solutions", "no real solution", "no real solutions",
+    "there is no solution", "there are no solutions",
+}  # fmt: skip
+_UNDEFINED_WORDS = {"undefined", "does not exist", "dne", "not defined"}
 _LEADING_WORDS = frozenset(
     "the final answer answers ans is are equals result value solution solutions approximately about thus so therefore "
     "hence exactly we get have".split()
@@ -52,8 +55,10 @@ def read(text: str, *, soft_units: bool = True) -> Expr:
     plain = text.lower()
     if plain in _INFINITE_WORDS or plain.replace("\\text{", "").rstrip("}") in _INFINITE_WORDS:
         return REALS
-    if plain in _NOTHING_WORDS:
+    if plain.replace("\\text{", "").rstrip("} ") in _NOTHING_WORDS:
         return ("set",)
+    if plain.replace("\\text{", "").rstrip("} ") in _UNDEFINED_WORDS:
+        return ("text", "undefined")
     special = special_number(text)
     if special is not None:
         return special
@@ -122,13 +127,29 @@ class Reader(TermReader):
             if kind == "o" and text in _RELATIONS:
                 operators.append(text)
                 self.at += 1
-            elif kind == "c" and text in ("equiv", "to", "implies", "Rightarrow", "iff", "pmod", "bmod"):
+            elif kind == "c" and text == "equiv" and len(sides) == 1:
+                self.at += 1
+                return self.congruence(sides[0])
+            elif kind == "c" and text in ("to", "implies", "Rightarrow", "iff", "pmod"):
                 raise Unreadable(f"\\{text} is not read")
             else:
                 break
         if not operators:
             return sides[0]
         return related(names, sides, operators)
+
+    def congruence(self, side: Expr) -> Expr:
+        """Read the rest of `side ≡ residue (mod m)`."""
+        residue = self.sum()
+        bracketed = self.take("(")
+        kind, text, _ = self.tokens[self.at]
+        if text not in ("pmod", "mod", "bmod"):
+            self.fail("a modulus")
+        self.at += 1
+        modulus = self.script()
+        if bracketed:
+            self.need(")")
+        return ("congruence", side, residue, modulus)
 
     def name_ahead(self) -> tuple[str, bool, bool, int] | None:
         """Look for a name up to the next relation sign or end of the item: letters, with subscripts or arguments.
@@ -217,7 +238,7 @@ class Reader(TermReader):
             elif kind == "c" and text == "setminus":
                 self.at += 1
                 left = ("minus", left, self.sum())
-            elif kind == "o" and text == ":" and not self.bars:
+            elif (kind == "o" and text == ":" and not self.bars) or (kind == "t" and text == "to"):
                 self.at += 1
                 right = self.sum()
                 left = (*left, right) if left[0] == "ratio" else ("ratio", left, right)

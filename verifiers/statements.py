@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .expr import Expr, Unreadable, symbols
+from typing import Any
+
+from .expr import REALS, Expr, Unreadable, number, symbols
 
 __all__ = ["joined", "related"]
 
@@ -52,6 +54,19 @@ def related(names: list[str | None], sides: list[Expr], operators: list[str]) ->
 def joined(items: list[Expr], joins: list[str]) -> Expr:
     """Build what a list of statements makes: named values of one name, a system, a union of ranges, or a list."""
     tags = {item[0] for item in items}
+    if (
+        tags == {"qty"}
+        and len({item[2][0][1] for item in items}) == 1
+        and _descending([item[2][0][0] for item in items])
+    ):
+        # 2 hours and 30 minutes is one length of time, in the first of its units.
+        scale = items[0][2][0][0]
+        parts = (("*", item[1], number(item[2][0][0] / scale)) for item in items)
+        return ("qty", ("+", *parts), items[0][2])
+    if tags == {"range"}:
+        telling = [item for item in items if item[2] != REALS]
+        if 0 < len(telling) < len(items):  # x > 3, x in R
+            return joined(telling, joins[: len(telling) - 1]) if len(telling) > 1 else telling[0]
     if tags == {"range"} and len({item[1] for item in items}) == 1:
         name = items[0][1]
         if all(join == "and" for join in joins) or (joins == [","] and _faces(items[0][2], items[1][2])):
@@ -90,6 +105,10 @@ def _half_line(operator: str, end: Expr) -> Expr:
     if operator == "ne":
         return ("union", below, above)
     return below if operator in ("<", "le") else above
+
+
+def _descending(scales: list[Any]) -> bool:
+    return all(a > b for a, b in zip(scales, scales[1:], strict=False))
 
 
 def _faces(a: Expr, b: Expr) -> bool:

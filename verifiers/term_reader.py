@@ -115,11 +115,17 @@ class TermReader(AtomReader):
                 if self.at_unit(result, text, spaced):
                     break
                 factor = self.power()
+            elif kind == "c" and text == "bmod":
+                self.at += 1
+                result, flat = ("fn", "mod", result, self.signed_power()), False
+                continue
             elif kind == "c":
                 if (text == "frac" and self.tokens[self.at + 1][1] == "{" and self.tokens[self.at + 2][0] == "t") or (
                     text == "min" and self.tokens[self.at + 1][1] not in ("(", "{", "set{")
                 ):
-                    break  # a unit: km over h, minutes
+                    break  # a unit: km over h, minutes, ohms
+                if text == "Omega" and spaced and result[0] in ("num", "dec"):
+                    break
                 if (
                     text == "frac"
                     and result[0] == "num"

@@ -12,7 +12,7 @@ import re
 from .expr import Unreadable
 from .units import is_unit
 
-__all__ = ["CONNECTORS", "FUNCTIONS", "GREEK", "Token", "tokenize"]
+__all__ = ["CONNECTORS", "FUNCTIONS", "GREEK", "PROSE_OPERATORS", "Token", "tokenize"]
 
 Token = tuple[str, str, bool]
 
@@ -26,6 +26,7 @@ GREEK = frozenset(
     "psi omega Gamma Delta Theta Lambda Xi Sigma Upsilon Phi Psi Omega ell".split()
 )
 CONNECTORS = frozenset(("and", "or"))
+PROSE_OPERATORS = frozenset(("and", "or", "to"))
 _CONSTANTS = {
     "pi": "pi",
     "Pi": "pi",
@@ -91,7 +92,7 @@ def _read_into(tokens: list[Token], text: str, *, prose: bool) -> None:
 
 
 def _letters(tokens: list[Token], word: str, spaced: bool, prose: bool) -> None:
-    if word in CONNECTORS or (prose and word.lower() in CONNECTORS):
+    if word in PROSE_OPERATORS or (prose and word.lower() in PROSE_OPERATORS):
         tokens.append(("t", word.lower(), spaced))
     elif word in _CONSTANTS:
         tokens.append(("c", _CONSTANTS[word], spaced))

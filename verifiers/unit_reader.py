@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .expr import Expr, Unreadable
 from .token_stream import TokenStream
-from .tokens import CONNECTORS
+from .tokens import PROSE_OPERATORS
 from .units import Unit, combine, is_unit, unit_of
 
 __all__ = ["CURRENCY", "UnitReader"]
@@ -59,9 +59,9 @@ class UnitReader(TokenStream):
         if kind == "o" and text in CURRENCY:
             self.at += 1
             return (unit_of(CURRENCY[text]), frozenset())
-        if kind == "c" and text == "min":
+        if kind == "c" and text in ("min", "Omega"):
             self.at += 1
-            return (unit_of("min"), frozenset())
+            return (unit_of("min" if text == "min" else "ohm"), frozenset())
         if kind == "c" and text == "frac":
             return self.unit_fraction(value)
         parts: list[tuple[Unit, int]] = []
@@ -71,7 +71,7 @@ class UnitReader(TokenStream):
         start = self.at
         while True:
             kind, text, spaced = self.tokens[self.at]
-            if kind == "t" and text in CONNECTORS:
+            if kind == "t" and text in PROSE_OPERATORS:
                 break
             if kind == "t" or (kind == "w" and (parts or pending > 1 or self.at_unit(value, text, spaced))):
                 lower = text.lower().rstrip(".")
