@@ -137,13 +137,19 @@ def missing(row: Mapping[str, Any], kind: Kind, remedy: str) -> str:
 
 def last_boxed(text: str) -> str | None:
     r"""Return what the last complete `\boxed{...}` of a worked solution holds, or None if there is none."""
-    for start in reversed([match.end() for match in re.finditer(r"\\f?box(?:ed)?\s*\{", text)]):
-        depth = 1
-        for match in re.compile(r"\\.|[{}]", re.DOTALL).finditer(text, start):
-            depth += {"{": 1, "}": -1}.get(match.group(), 0)
-            if depth == 0:
-                return text[start : match.start()].strip()
-    return None
+    open_braces: list[tuple[int, bool]] = []  # where each starts, and whether it is a box's
+    last: tuple[int, int] | None = None
+    for match in _BRACE.finditer(text):
+        if match.group().endswith("{") and not match.group().startswith("\\{"):
+            open_braces.append((match.end(), match.group() != "{"))
+        elif match.group() == "}" and open_braces:
+            start, is_box = open_braces.pop()
+            if is_box and (last is None or start > last[0]):
+                last = (start, match.start())
+    return None if last is None else text[last[0] : last[1]].strip()
+
+
+_BRACE = re.compile(r"\\f?box(?:ed)?\s*\{|\\.|[{}]", re.DOTALL)
 
 
 # Whole conversations: they are a response only if an assistant speaks in them, a prompt only if a user does.
