@@ -1,13 +1,14 @@
-# make demo   install, score the shipped sample of real model outputs, print the summary
-# make test   install, run the tests
-# make check  lint, format, types        make bench  the measurements behind the README's table
+# make demo       install, score the shipped sample of real model outputs, print the summary
+# make test       install, run the tests
+# make trainers   install TRL and run its tests (downloads torch)      make check  lint, format, types
+# make bench      the measurements behind the README's tables          make neighbours  the packages assay lives beside
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check bench clean
+.PHONY: demo test trainers check bench neighbours clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -17,32 +18,39 @@ $(VENV)/.base: $(BIN)/python pyproject.toml
 	$(PIP) install --editable .
 	@touch $@
 
-$(VENV)/.test: $(BIN)/python pyproject.toml
-	$(PIP) install --editable '.[test]'
+$(VENV)/.%: $(BIN)/python pyproject.toml
+	$(PIP) install --editable '.[test,$*]'
 	@touch $@
 
-$(VENV)/.check: $(BIN)/python pyproject.toml
-	$(PIP) install --editable '.[test,check]'
-	@touch $@
-
-$(VENV)/.bench: $(BIN)/python pyproject.toml
-	$(PIP) install --editable '.[test,bench]'
+# torch first and by version: a range would pull gigabytes of CUDA packages on some machines.
+$(VENV)/.trainers: $(BIN)/python pyproject.toml
+	$(PIP) install 'torch==2.13.0'
+	$(PIP) install --editable '.[test,trainers]'
 	@touch $@
 
 demo: $(VENV)/.base
-	$(BIN)/verify examples/sums_smollm2.jsonl.gz --output demo-scored.jsonl
+	$(BIN)/verify examples/sums_smollm2.jsonl.gz --output demo-scored.jsonl --overwrite
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
 
+trainers: $(VENV)/.trainers
+	$(BIN)/python -m pytest tests/integration
+
 check: $(VENV)/.check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	rm -rf .types build *.egg-info && $(PIP) install --no-deps --target .types . && $(BIN)/mypy assay verifiers datasets
+	rm -rf .types build *.egg-info
+	$(PIP) install --no-deps --target .types .
+	cd .types && $(abspath $(BIN))/mypy --config-file ../pyproject.toml -p assay
 
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/hostile.py
+
+neighbours:
+	tests/integration/check_neighbours.sh
 
 clean:
 	rm -rf $(VENV) .types build *.egg-info demo-scored.jsonl

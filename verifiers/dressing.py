@@ -23,7 +23,8 @@ _SYMBOLS = {
     "⁄": "/", "∕": "/", "π": "\\pi ", "∞": "\\infty ", "±": "\\pm ", "∓": "\\mp ",
     "≤": "\\le ", "⩽": "\\le ", "≥": "\\ge ", "⩾": "\\ge ", "≠": "\\ne ", "≈": "\\approx ", "≡": "\\equiv ",
     "∪": "\\cup ", "∩": "\\cap ", "∈": "\\in ", "∖": "\\setminus ", "∅": "\\emptyset ", "ℝ": "\\mathbb{R}",
-    "ℤ": "\\mathbb{Z}", "ℕ": "\\mathbb{N}", "ℚ": "\\mathbb{Q}", "ℂ": "\\mathbb{C}", "°": "^\\circ ", "º": "^\\circ ", "˚": "^\\circ ",
+    "ℤ": "\\mathbb{Z}", "ℕ": "\\mathbb{N}", "ℚ": "\\mathbb{Q}", "ℂ": "\\mathbb{C}",
+    "°": "^\\circ ", "º": "^\\circ ", "˚": "^\\circ ",
     "⟨": "\\langle ", "⟩": "\\rangle ", "〈": "\\langle ", "〉": "\\rangle ", "⌊": "\\lfloor ", "⌋": "\\rfloor ",
     "⌈": "\\lceil ", "⌉": "\\rceil ", "∣": "|", "√": "\\sqrt", "∛": "\\sqrt[3]", "∜": "\\sqrt[4]",
     "∑": "\\sum ", "∏": "\\prod ", "∫": "\\int ", "∠": "\\angle ", "△": "\\triangle ", "′": "'", "″": "''",
@@ -119,7 +120,8 @@ _VANISH = frozenset(
     "centering noindent boldmath unboldmath relax therefore because hphantom0 strut allowbreak nobreak ensuremath mathstrut".split()
 )
 _VANISH_WITH_ARGUMENT = frozenset(
-    "color fcolorbox overset underset stackrel hspace vspace phantom hphantom vphantom label tag ref textcolor colorbox mspace kern href".split()
+    "color fcolorbox overset underset stackrel hspace vspace phantom hphantom vphantom label tag ref textcolor colorbox "
+    "mspace kern href".split()
 )
 # Commands that only dress their argument, which stays: as mathematics, or as words.
 _KEEP_ARGUMENT = frozenset(

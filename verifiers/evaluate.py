@@ -412,7 +412,7 @@ def _extreme(pick: Any) -> Any:
 _WHOLE: dict[str, Any] = {
     "factorial": _factorial,
     "binom": _binomial,
-    "mod": lambda a: _remainder(a),
+    "mod": _remainder,
     "gcd": lambda a: math.gcd(*_integers(a)),
     "lcm": lambda a: math.lcm(*_integers(a)),
     "max": _extreme(max),

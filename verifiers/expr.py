@@ -89,8 +89,7 @@ def show(expr: Expr) -> str:
     if tag == "num":
         return str(rest[0])
     if tag == "dec":
-        text = f"{float(rest[0]):.{max(rest[1], 0)}f}" if abs(rest[1]) < 30 else str(rest[0])
-        return text
+        return f"{float(rest[0]):.{rest[1]}f}" if rest[1] < 30 and abs(rest[0]) < 10**15 else str(rest[0])
     if tag in ("sym", "const", "text"):
         return str(rest[0])
     if tag in _INFIX:

@@ -8,6 +8,7 @@ a piece of the response, and several pieces where the response offers several at
 from __future__ import annotations
 
 import re
+from collections import deque
 from typing import NamedTuple
 
 from .thinking import split_thinking
@@ -47,7 +48,8 @@ _JOINED = re.compile(
 )
 _ALTERNATIVE = re.compile(r"\b(?:and|or)\b|[,;&]", re.IGNORECASE)
 _CORRECTION = re.compile(
-    r"\b(?:wait|actually|no|correct(?:ion|ed)?|mistake|instead|sorry|rather|error|recheck|revis\w*|fix\w*|should be|redo|oops|hmm|therefore|so|thus|hence|then)\b",
+    r"\b(?:wait|actually|no|correct(?:ion|ed)?|mistake|instead|sorry|rather|error|recheck|revis\w*|fix\w*|should be|redo"
+    r"|oops|hmm|therefore|so|thus|hence|then)\b",
     re.IGNORECASE,
 )
 _NEGATED_BEFORE = re.compile(
@@ -66,7 +68,8 @@ _OPEN_QUOTE = re.compile(r'["“][^"“”\n]*[A-Za-z]{2}[^"“”\n]*$')
 _TEMPLATE = re.compile(
     r"(?:\W|\\text|\\ldots|\\dots|\\cdots|\\square|\\Box|\\_|_)*"
     r"(?:(?:your|the|my|a|final|numeric(?:al)?|insert|put|enter|write|correct|exact|simplified)[\W_]*)*"
-    r"(?:answers?|ans|result|solution|number|expression|final|value|letter|option|placeholder|fill in|todo|xxx+|n/?a|none|unknown|undetermined|idk|i don'?t know)?[\W_]*"
+    r"(?:answers?|ans|result|solution|number|expression|final|value|letter|option|placeholder|fill in|todo|xxx+|n/?a|none"
+    r"|unknown|undetermined|idk|i don'?t know)?[\W_]*"
     r"(?:goes\s+)?(?:here)?[\W_]*",
     re.IGNORECASE,
 )
@@ -327,10 +330,7 @@ def _announced(text: str) -> Extraction:
 
 def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
     """Return the last match, looking at the end of a long text only."""
-    found = None
-    for found in pattern.finditer(text, max(0, len(text) - 50_000)):
-        pass
-    return found
+    return next(iter(deque(pattern.finditer(text, max(0, len(text) - 50_000)), maxlen=1)), None)
 
 
 def _trimmed(text: str) -> str:

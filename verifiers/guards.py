@@ -61,7 +61,7 @@ def _is_fraction(expr: Expr) -> bool:
 def _is_scientific(expr: Expr) -> bool:
     """Tell whether an expression is a x 10^n with a plain number a, or a power of ten alone."""
     power = expr[2] if expr[0] == "*" and len(expr) == 3 and expr[1][0] in ("num", "dec") else expr
-    return (
+    return bool(
         power[0] == "^"
         and power[1] == ("num", 10)
         and (power[2][0] == "num" or (power[2][0] == "neg" and power[2][1][0] == "num"))
@@ -84,7 +84,7 @@ def _rational(evaluator: Evaluator, value: Any) -> bool:
     if isinstance(value, evaluator.mp.mpc):
         return False
     near = Fraction(float(value)).limit_denominator(10_000) if abs(value) < 10**9 else Fraction(0)
-    return evaluator.equal(value, near)
+    return bool(evaluator.equal(value, near))
 
 
 def _are_alike(terms: Sequence[Expr]) -> bool:
@@ -138,8 +138,7 @@ _BETWEEN = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}(?![A-Za-z(])|[?;,:=](?=\s|$)
 def _expressions(source: str) -> set[Expr]:
     """Return every expression that stands in a prompt, with the parts of each, in a form without order or notation."""
     found: set[Expr] = set()
-    for piece in _BETWEEN.split(source)[:200]:
-        piece = piece.strip(" $")
+    for piece in map(str.strip, _BETWEEN.split(source.replace("$", " "))[:200]):
         if len(piece) < 2 or len(piece) > 300:
             continue
         try:

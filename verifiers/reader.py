@@ -142,7 +142,7 @@ class Reader(TermReader):
         """Read the rest of `side ≡ residue (mod m)`."""
         residue = self.sum()
         bracketed = self.take("(")
-        kind, text, _ = self.tokens[self.at]
+        _, text, _ = self.tokens[self.at]
         if text not in ("pmod", "mod", "bmod"):
             self.fail("a modulus")
         self.at += 1

@@ -49,7 +49,7 @@ def is_endless(evaluator: Evaluator, value: Any) -> bool:
     for prime in (2, 5):
         while rest % prime == 0:
             rest //= prime
-    return rest != 1
+    return bool(rest != 1)
 
 
 def rounds(evaluator: Evaluator, decimal: tuple[Any, Fraction, int], value: Any) -> bool:
@@ -59,7 +59,7 @@ def rounds(evaluator: Evaluator, decimal: tuple[Any, Fraction, int], value: Any)
         if isinstance(value, evaluator.mp.mpc):
             return False
         mp = evaluator.mp
-        value, shown, place = value, evaluator.approximate(shown), mp.mpf(place.numerator) / place.denominator
+        shown, place = evaluator.approximate(shown), mp.mpf(place.numerator) / place.denominator
     if (value < 0) != (shown < 0) and shown != 0:
         return False
     excess = abs(value) - abs(shown)

@@ -95,14 +95,9 @@ class Comparison(CollectionComparison):
                 distinct[-1] = side
             else:
                 distinct.append(side)
-        if (
-            len(distinct) == 1
-            and (len(set(sides)) == 1 or any(symbols(side) for side in sides))
-            and self.is_empty(sides)
-        ):
-            return ("identity",)
         if len(distinct) == 1:
-            return distinct[0]
+            last: Expr = distinct[0]
+            return ("identity",) if self.is_empty(sides) else last
         if all(not symbols(side) for side in distinct) or len(distinct) > 2:
             return ("false",)
         return ("chain", tuple(distinct), ("=",))
@@ -110,7 +105,7 @@ class Comparison(CollectionComparison):
     def is_empty(self, sides: tuple[Expr, ...]) -> bool:
         """Tell whether a chain that holds says nothing: x = x, 0 = 0, x - x = 0."""
         if not any(symbols(side) for side in sides):
-            return sides[0] == ("num", 0)
+            return set(sides) == {("num", 0)}
         return len(set(sides)) == 1 or self.identical(sides[-1], ("num", 0))
 
     def identical(self, a: Expr, b: Expr) -> bool:

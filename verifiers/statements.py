@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from .expr import REALS, Expr, Unreadable, number, symbols
@@ -108,7 +109,7 @@ def _half_line(operator: str, end: Expr) -> Expr:
 
 
 def _descending(scales: list[Any]) -> bool:
-    return all(a > b for a, b in zip(scales, scales[1:], strict=False))
+    return all(bool(a > b) for a, b in pairwise(scales))
 
 
 def _faces(a: Expr, b: Expr) -> bool:

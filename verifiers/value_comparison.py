@@ -125,10 +125,9 @@ class ValueComparison(ABC):
                 return Judged(DIFFERENT, "the ratios have different lengths")
             if any(part == ("num", 0) for part in (*reference[1:], *answer[1:])):  # 12:00 is a time
                 return self.all_same(list(zip(reference[1:], answer[1:], strict=True)))
-            first = self.all_same(
+            return self.all_same(
                 [(("*", reference[1], b), ("*", answer[1], a)) for a, b in zip(reference[2:], answer[2:], strict=True)]
             )
-            return first
         return self.values(reference, answer)
 
     def values(self, reference: Expr, answer: Expr) -> Judged:
