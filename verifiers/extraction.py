@@ -89,6 +89,8 @@ _DENIED = re.compile(
 )
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
 _HEADING = re.compile(r"(?:^|\n)[#*\s]*final\s+answer[*:\s]*\n+([^\n]+)|答案(?:是|为|：|:)\s*([^\n]+)", re.IGNORECASE)
+_CONCLUDING = re.compile(r"^(?:therefore|thus|so|hence)\b,?\s*", re.IGNORECASE)
+_IS_THE_ANSWER = re.compile(r"(\S[^\n]{0,60}?)\s+is\s+the\s+(?:final\s+|correct\s+)?answer\b[.!]?$", re.IGNORECASE)
 _LABEL = re.compile(
     r"^(?:(?:the|my|so|thus|hence|therefore)[\s,]+)*(?:final\s+|correct\s+)?(?:answer|result|solution)\s*(?:is|:|=)\s*",
     re.IGNORECASE,
@@ -321,7 +323,9 @@ def _announced(text: str) -> Extraction:
         answer = _trimmed(_LABEL.sub("", found.group(1).strip()))
         if answer and not _is_template(answer):
             return Extraction((answer,), "the last text in bold")
-    bare = text.strip()
+    bare = _CONCLUDING.sub("", text.strip())
+    if (said := _IS_THE_ANSWER.match(bare)) is not None:
+        bare = said.group(1)
     if len(bare) <= 200 and "\n" not in bare and not _NEGATED_START.match(bare):
         if not _is_template(bare):
             return Extraction((bare,), "the whole response")

@@ -18,11 +18,20 @@ _BASE_WORDS = {
 _BASED = re.compile(r"(-?)([0-9A-Za-z]+)(?:_|base-?)(\d{1,2}|[a-z]+)")
 _BASE_DRESSING = re.compile(r"\\text|[{}()\s]")
 _REPEATING = re.compile(r"(-?)\s*(\d*)\.(\d*)(?:\\(?:overline|bar|dot)\s*\{?(\d+)\}?|\((\d+)\))")
+_CHOSEN = re.compile(  # C(5,2)    {}_5C_2 and ^5C_2    C_5^2
+    r"(C)\s*\((\d{1,4}),\s*(\d{1,4})\)"
+    r"|(?:\{\s*\})?[_^]\{?(\d{1,4})\}?\s*([CP])_\{?(\d{1,4})\}?"
+    r"|([CP])_\{?(\d{1,4})\}?\^\{?(\d{1,4})\}?"
+)
 _ELLIPSIS = re.compile(r"(-?)\s*(\d*)\.(\d+)\s*\.\.\.")
 
 
 def special_number(text: str) -> Expr | None:
-    """Read the notations that are a matter of digits: repeating decimals and numerals in a base."""
+    """Read what is a notation of one number only: repeating decimals, numerals in a base, nCr, a number in words."""
+    if ("C" in text or "P" in text) and (found := _CHOSEN.fullmatch(text)):
+        n, kind, k = next((found[a], found[b], found[c]) for a, b, c in ((2, 1, 3), (4, 5, 6), (8, 7, 9)) if found[a])
+        chosen: Expr = ("fn", "binom", ("num", int(n)), ("num", int(k)))
+        return chosen if kind == "C" else ("*", chosen, ("fn", "factorial", ("num", int(k))))
     if "." in text and (found := _REPEATING.fullmatch(text)):
         sign, whole, fixed, barred, bracketed = found.groups()
         return _repeating(sign, whole, fixed, barred or bracketed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import Any
 
@@ -38,6 +39,20 @@ def related(names: list[str | None], sides: list[Expr], operators: list[str]) ->
             return ("named", names[-1], sides[0])
         return _chain(sides, operators)
     named = [k for k, name in enumerate(names) if name is not None]
+    if (
+        len(sides) == 2
+        and named == [0]
+        and (inside := re.fullmatch(r"\|([a-z])\|", str(names[0])))
+        and operators[0] in _FLIPPED
+    ):
+        end, closed = sides[1], operators[0] in ("le", "ge")
+        if operators[0] in ("<", "le"):
+            return ("range", inside[1], ("interval", ("neg", end), end, not closed, not closed))
+        return (
+            "range",
+            inside[1],
+            ("union", _half_line(_FLIPPED[operators[0]], ("neg", end)), _half_line(operators[0], end)),
+        )
     if len(sides) == 2 and len(named) >= 1 and operators[0] != "in":
         at = named[0]
         operator = operators[0] if at == 0 else _FLIPPED.get(operators[0], operators[0])

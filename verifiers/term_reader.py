@@ -108,6 +108,10 @@ class TermReader(AtomReader):
                         self.fail("an operator between two numbers")
                     result = mixed
                     continue
+                if result[0] == "deg" and self.tokens[self.at + 1][:2] == ("o", "'"):
+                    self.at += 2  # 45° 30', sixty minutes to the degree
+                    result = ("deg", ("+", result[1], ("/", literal(text), ("num", 60))))
+                    continue
                 if (result[-1] if flat else result)[0] == "^":
                     self.fail("an operator after a power")
                 factor = self.power()

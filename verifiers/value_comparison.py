@@ -107,6 +107,9 @@ class ValueComparison(ABC):
             if scale_a == scale_b:
                 return self.compare(reference[1], answer[1])
             return self.values(("*", ("num", scale_a), reference[1]), ("*", ("num", scale_b), answer[1]))
+        temperatures = [_celsius(side) for side in (reference, answer)]
+        if None not in temperatures:
+            return self.values(*temperatures)  # type: ignore[arg-type]
         if words_a & words_b:
             return self.compare(reference[1], answer[1])
         return Judged(DIFFERENT, "the units differ")
@@ -235,6 +238,18 @@ def _infinite(expr: Expr) -> int:
     if expr == INFINITY:
         return 1
     return -1 if expr == ("neg", INFINITY) else 0
+
+
+def _celsius(quantity: Expr) -> Expr | None:
+    """Return a temperature in degrees Celsius."""
+    kind = quantity[2][0][1]
+    if kind == (("celsius", 1),):
+        return quantity[1]  # type: ignore[no-any-return]
+    if kind == (("kelvin", 1),):
+        return ("+", quantity[1], ("num", Fraction(-27315, 100)))
+    if kind == (("fahrenheit", 1),):
+        return ("*", ("+", quantity[1], ("num", -32)), ("num", Fraction(5, 9)))
+    return None
 
 
 def _shown(value: Any) -> str:
