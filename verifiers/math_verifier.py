@@ -29,6 +29,7 @@ from .verifier import Verifier
 __all__ = ["Explanation", "MathVerifier"]
 
 _CHOICE = re.compile(r"(?:\(\s*([A-Ja-j])\s*\)|([A-J])\s*[.:)](?!\S*=)|([A-Ja-j])\s*$)\s*(.*)", re.DOTALL)
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _PROSE = re.compile(r"[{}$\\,.;:!?'\"()\s-]+")
 _SINGLE = re.compile(r"\{([A-Za-z0-9])\}(?![0-9A-Za-z])")
 _LOOSE = re.compile(r"(?<![0-9A-Za-z]) +| +(?![0-9A-Za-z])")
@@ -251,6 +252,10 @@ class MathVerifier(Verifier):
             if _well_formed(wanted):
                 return Verdict(Status.CORRECT, "the same text", "fast", wanted, given)
             return Verdict(Status.BAD_REFERENCE, "the brackets of the reference do not match")
+        if len(answers) == 1 and _WHOLE.fullmatch(wanted) and _WHOLE.fullmatch(whole := join_groups(given)):
+            if int(wanted) == int(whole):
+                return Verdict(Status.CORRECT, "the same whole number", "fast", wanted, whole)
+            return Verdict(Status.INCORRECT, f"{wanted} is wanted", "fast", wanted, whole)
         if (choice := _choices(wanted, given)) is not None:
             return choice
         if (option_text := _option_text(wanted)) and not _CHOICE.fullmatch(given):

@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from .evaluate import Evaluator, Undefined, is_exact
-from .expr import Expr, symbols
+from .expr import Expr, show, symbols
 from .rounding import DOUBLE_DIGITS, MIN_ROUNDED_DIGITS, decimal_of, is_endless, rounds
 
 __all__ = ["DIFFERENT", "INFINITY", "SAME", "UNDECIDED", "Judged", "ValueComparison", "is_plain"]
@@ -171,7 +171,8 @@ class ValueComparison(ABC):
             if decimal is not None and is_endless(evaluator, value) and rounds(evaluator, decimal, value):
                 return Judged(
                     DIFFERENT,
-                    f"only {decimal[2]} significant digits of a value without end; {MIN_ROUNDED_DIGITS} are needed",
+                    f"{show(answer)} agrees with {show(reference)} to {decimal[2]} significant digits; "
+                    f"{MIN_ROUNDED_DIGITS} are needed",
                 )
         return Judged(DIFFERENT, f"the values differ: {_shown(a)} is wanted, {_shown(b)} is given")
 
