@@ -12,8 +12,9 @@ from itertools import pairwise
 
 from .expr import Expr, Unreadable, show
 from .slow_algebra import Budget, build
+from .slow_latex import read_latex
 from .slow_numbers import Number
-from .slow_read import check_text, read_calculus
+from .slow_read import IncompleteConstruct, check_text, read_calculus
 from .slow_values import DIFFERENT, FEWEST_POINTS, REFERENCE_SHARE, SAME, UNDECIDED, Values, agree
 
 __all__ = ["answer"]
@@ -55,8 +56,8 @@ def _read(text: str) -> Expr:
             build(value)
         return expr
     except Unreadable as first:
-        from .slow_latex import read_latex
-
+        if isinstance(first, IncompleteConstruct):  # latex2sympy would guess what is missing
+            raise
         try:
             return read_latex(text)
         except Unreadable:
@@ -155,7 +156,10 @@ class _Comparison(Values):
         if "chain" in (a[0], b[0]) and "named" in (a[0], b[0]):
             chain, named = (a, b) if a[0] == "chain" else (b, a)
             if chain[2] == ("=",) and all(map(_is_value, (*chain[1], named[2]))):
-                return self.equations(*chain[1], ("sym", named[1]), named[2])
+                if not self.value(named[2]).symbols and self.open(chain):
+                    return self.because(DIFFERENT, f"{named[1]} does not stand alone in only one of the two")
+                left, right = chain[1]
+                return self.equations(left, right, ("sym", named[1]), named[2])
         return self.same(*(side[2] if side[0] == "named" else side for side in (a, b)))
 
     def chains(self, a: Expr, b: Expr) -> str:
@@ -163,7 +167,8 @@ class _Comparison(Values):
             if a[2] == b[2] and len(a[1]) == len(b[1]) and self.all(zip(a[1], b[1], strict=True)) == SAME:
                 return SAME
             if a[2] == b[2] == ("=",) and all(map(_is_value, (*a[1], *b[1]))) and (self.open(a) or self.open(b)):
-                return self.equations(*a[1], *b[1])
+                (left, right), (other_left, other_right) = a[1], b[1]
+                return self.equations(left, right, other_left, other_right)
         a_value, b_value = self.end_of(a), self.end_of(b)
         if a_value is None or b_value is None:
             return self.because(UNDECIDED if a[0] == b[0] else DIFFERENT, "a relation is not a value")
@@ -176,7 +181,7 @@ class _Comparison(Values):
 
     def open(self, chain: Expr) -> bool:
         """Tell whether an equation depends on variables; one that does not is true or false."""
-        return any(build(side).free_symbols for side in chain[1])
+        return any(self.value(side).symbols for side in chain[1])
 
     @staticmethod
     def end_of(expr: Expr) -> Expr | None:

@@ -130,8 +130,9 @@ class _Nursery:
         self.sockets = [ours for ours, _ in pairs]
         theirs = [end for _, end in pairs]
         self.ready = [False] * workers
+        numbers = [end.fileno() for end in theirs]
         config = {
-            "sockets": [end.fileno() for end in theirs],
+            "sockets": numbers,
             "memory_bytes": memory_bytes,
             "parent": os.getpid(),
             "home": os.path.dirname(os.path.abspath(__file__)),
@@ -146,7 +147,7 @@ class _Nursery:
                 stderr=subprocess.DEVNULL,
                 env={**variables, **SET_VARIABLES},
                 cwd="/",
-                pass_fds=config["sockets"],
+                pass_fds=numbers,
                 start_new_session=True,  # a Ctrl-C is for the user's process; and the whole group can be killed
             )
         except BaseException:

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import sympy
-from latex2sympy2_extended.latex2sympy2 import ConversionConfig, _Latex2Sympy
 
 from .dressing import undress
 from .expr import Expr, Unreadable
@@ -25,6 +25,7 @@ from .slow_read import MAX_DIGITS, group
 
 __all__ = ["read_latex"]
 
+END_OF_TEXT = -1  # antlr's token
 LONGEST_TEXT = 300  # its time grows much faster than the text
 _KNOWN_COMMANDS = frozenset(
     "frac sqrt int sum prod lim sin cos tan sec csc cot arcsin arccos arctan sinh cosh tanh ln log exp pi infty to "
@@ -45,32 +46,39 @@ _OPERATORS = {
 }
 
 
-class _Converter(_Latex2Sympy):  # type: ignore[misc]
-    """latex2sympy with exact decimals, two-sided limits, and no guesses."""
+@lru_cache(maxsize=1)
+def _converter() -> Any:
+    """Return latex2sympy with exact decimals, two-sided limits, and no guesses; it is slow to import."""
+    from latex2sympy2_extended.latex2sympy2 import ConversionConfig, _Latex2Sympy
 
-    def __init__(self) -> None:
-        super().__init__(None, True, True, ConversionConfig(lowercase_symbols=False))
+    class Converter(_Latex2Sympy):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__(None, True, True, ConversionConfig(lowercase_symbols=False))
 
-    def parse(self, latex_str: str) -> Any:
-        parser = self.create_parser(latex_str)
-        # It is parsed again by the superclass; this only looks whether all of the text was used.
-        parser.math()
-        if parser.getTokenStream().LA(1) != -1:
-            raise Unreadable("not all of it was read")
-        return super().parse(latex_str)
+        def create_parser(self, latex_str: str) -> Any:
+            self.parser = super().create_parser(latex_str)
+            return self.parser
 
-    def parse_number(self, text: str) -> Any:
-        value = Fraction(text.replace(",", ""))
-        return sympy.Rational(value.numerator, value.denominator)
+        def parse(self, latex_str: str) -> Any:
+            result = super().parse(latex_str)
+            if self.parser.getTokenStream().LA(1) != END_OF_TEXT:
+                raise Unreadable("not all of it was read")
+            return result
 
-    def handle_limit(self, func: Any) -> Any:
-        limit = super().handle_limit(func)
-        return sympy.Limit(*limit.args[:3], "+-") if "^" not in func.limit_sub().getText() else limit
+        def parse_number(self, text: str) -> Any:
+            value = Fraction(text.replace(",", ""))
+            return sympy.Rational(value.numerator, value.denominator)
 
-    def handle_integral(self, func: Any) -> Any:
-        if not func.DIFFERENTIAL() and "d" not in func.getText():
-            raise Unreadable("an integral without its differential")
-        return super().handle_integral(func)
+        def handle_limit(self, func: Any) -> Any:
+            limit = super().handle_limit(func)
+            return sympy.Limit(*limit.args[:3], "+-") if "^" not in func.limit_sub().getText() else limit
+
+        def handle_integral(self, func: Any) -> Any:
+            if not func.DIFFERENTIAL() and "d" not in func.getText():
+                raise Unreadable("an integral without its differential")
+            return super().handle_integral(func)
+
+    return Converter
 
 
 def read_latex(text: str) -> Expr:
@@ -78,7 +86,7 @@ def read_latex(text: str) -> Expr:
     text = _braced(undress(text)).replace("\\begin {", "\\begin{").replace("\\end {", "\\end{")
     _check(text)
     try:
-        result = _Converter().parse(text)
+        result = _converter()().parse(text)
     except (Unreadable, MemoryError):
         raise
     except Exception as error:  # it raises plain Exceptions, and whatever a wrong guess leads to

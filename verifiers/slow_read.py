@@ -22,7 +22,7 @@ from .dressing import undress
 from .expr import Expr, Unreadable
 from .reader import read
 
-__all__ = ["MAX_DIGITS", "check_text", "group", "read_calculus"]
+__all__ = ["MAX_DIGITS", "IncompleteConstruct", "check_text", "group", "read_calculus"]
 
 MAX_CONSTRUCTS = 12
 MAX_NESTING = 40
@@ -46,6 +46,10 @@ _COMMAND = re.compile(r"\\(?:[A-Za-z]+|.)", re.DOTALL)
 _DIFFERENTIAL_OR_FRACTION = re.compile(rf"\s*d\s*{_LETTER}|\\frac(?![A-Za-z])")
 _TERM_END = re.compile(r"[+,;=<>-]|\\(?:(?:le|ge|ne|approx|cup|cap|in|pm|mp|text|land|lor|equiv)(?![A-Za-z])|\\|\})")
 _NOTHING = re.compile(r"(?!)")
+
+
+class IncompleteConstruct(Unreadable):
+    """An integral, limit or derivative lacks a part."""
 
 
 def check_text(text: str) -> None:
@@ -117,7 +121,7 @@ class _Cutter:
     def integral(self, text: str, at: int) -> tuple[Expr, int]:
         low, high, at = self.scripts(text, at)
         if (low is None) != (high is None):
-            raise Unreadable("an integral with one bound is not read")
+            raise IncompleteConstruct("an integral with one bound is not read")
         here = at
         while (here := _next(text, here, _DIFFERENTIAL_OR_FRACTION)) < len(text):
             if (differential := _DIFFERENTIAL.match(text, here)) is not None:
@@ -132,16 +136,16 @@ class _Cutter:
                 body = self.part(f"{text[at:here]}\\frac{{{ending.group(1).strip() or '1'}}}{{{bottom}}}")
                 return ("int", _name(ending.group(2)), low, high, body), after
             here = after
-        raise Unreadable("an integral without its differential")
+        raise IncompleteConstruct("an integral without its differential")
 
     def limit(self, text: str, at: int) -> tuple[Expr, int]:
         under = re.compile(r"\s*_").match(text, at)
         if under is None:
-            raise Unreadable("a limit of nothing in particular is not read")
+            raise IncompleteConstruct("a limit of nothing in particular is not read")
         inside, at = group(text, under.end())
         approach = _APPROACH.match(inside)
         if approach is None:
-            raise Unreadable("a limit is read as \\lim_{x \\to a}")
+            raise IncompleteConstruct("a limit is read as \\lim_{x \\to a}")
         target, side = approach.group(2), ""
         if (sided := _SIDE.match(target)) is not None:
             target, side = sided.group(1), sided.group(2) or sided.group(3)
@@ -153,7 +157,7 @@ class _Cutter:
         lower, at = group(text, at)
         top, bottom = _DERIVATIVE_TOP.match(upper.strip()), _DERIVATIVE_BOTTOM.match(lower.strip())
         if top is None or bottom is None or (top.group(1) or "1") != (bottom.group(2) or "1"):
-            raise Unreadable("a derivative of that kind is not read")
+            raise IncompleteConstruct("a derivative of that kind is not read")
         variable, order = _name(bottom.group(1)), int(top.group(1) or 1)
         if what := top.group(2).strip():
             body = self.part(what)
@@ -204,7 +208,7 @@ def group(text: str, at: int) -> tuple[str, int]:
     while at < len(text) and text[at] == " ":
         at += 1
     if at >= len(text) or text[at] in "})]":
-        raise Unreadable("an argument is missing")
+        raise IncompleteConstruct("an argument is missing")
     if text[at] == "\\":
         command = _COMMAND.match(text, at)
         end = command.end() if command else len(text)
@@ -213,7 +217,7 @@ def group(text: str, at: int) -> tuple[str, int]:
         return text[at], at + 1
     end = _next(text, at + 1, _NOTHING)
     if end >= len(text) or text[end] != "}":
-        raise Unreadable("a brace is not closed")
+        raise IncompleteConstruct("a brace is not closed")
     return text[at + 1 : end], end + 1
 
 

@@ -14,7 +14,9 @@ itself; it ends when a socket is closed or its parent is gone, and takes its chi
 
 from __future__ import annotations
 
+import collections
 import contextlib
+import dataclasses
 import gc
 import json
 import os
@@ -96,13 +98,14 @@ def serve(config: dict[str, Any]) -> None:
 
 
 def _prepare() -> tuple[Callable[..., dict[str, str]], Callable[[], None]]:
-    from . import slow_algebra, slow_compare
+    from .slow_algebra import forbid_evaluation_of_text
+    from .slow_compare import answer
 
-    slow_algebra.forbid_evaluation_of_text()
+    forbid_evaluation_of_text()
     # What is built on first use (sympy's rules, tables and caches) is built here, once, and inherited.
     for pair in FIRST:
-        slow_compare.answer(*pair, 10.0, lambda: None)
-    return slow_compare.answer, _death_follower()
+        answer(*pair, 10.0, lambda: None)
+    return answer, _death_follower()
 
 
 def _death_follower() -> Callable[[], None]:
@@ -232,12 +235,13 @@ def _work(request: dict[str, Any], pipe: int, nursery: Nursery) -> None:
         os.close(other)
     _limit(deadline, nursery.config["memory_bytes"])
 
+    on_reference = True
+
     def reference_done() -> None:
         nonlocal on_reference
         on_reference = False
         os.write(pipe, REFERENCE_DONE)
 
-    on_reference = True
     try:
         reply = nursery.answer(request["reference"], request["answer"], deadline, reference_done)
     except MemoryError:
@@ -278,6 +282,9 @@ def _mapped_bytes() -> int:
         return 2 << 30  # not Linux: room for what an interpreter maps
 
 
+# Who may run code made from a string: the standard library's dataclasses and named tuples, while modules are imported,
+# and a loop that sympy unrolls for a number of variables. sympy's lambdify, which prints expressions, may not.
+CODE_WRITERS = (collections.__file__, dataclasses.__file__, os.path.join("sympy", "polys", "monomials.py"))
 # Audit events that comparing has no business with. `exec` of a module's code is an import; of a string it is not.
 FORBIDDEN = ("os.", "subprocess.", "socket.", "shutil.", "ctypes.", "pty.", "webbrowser.", "code.", "builtins.input")
 ALLOWED = ("os.listdir", "os.scandir")  # the import system looks around
@@ -285,7 +292,8 @@ ALLOWED = ("os.listdir", "os.scandir")  # the import system looks around
 
 def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
     if event == "exec":
-        refused = getattr(arguments[0], "co_filename", "").startswith("<string")
+        made_of_text = getattr(arguments[0], "co_filename", "").startswith("<string")
+        refused = made_of_text and not sys._getframe(1).f_code.co_filename.endswith(CODE_WRITERS)
     elif event == "open":
         refused = bool(arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)) if arguments[2] else False
     else:
