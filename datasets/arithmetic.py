@@ -39,6 +39,12 @@ class Calculation(NamedTuple):
         operands = sorted(self.operands) if commutes else self.operands
         return f"{self.operation}: {', '.join(map(str, operands))}"
 
+    @property
+    def worked(self) -> str:
+        """The calculation as an equation."""
+        numbers = dict(zip("abc", map(str, self.operands), strict=False))
+        return f"{''.join(numbers.get(letter, letter) for letter in self.operation)} = {self.answer}"
+
 
 class Question(NamedTuple):
     """One draw."""
@@ -48,13 +54,14 @@ class Question(NamedTuple):
 
 
 # The worked example of a one-shot prompt, by kind. A question about the same calculation is never asked.
+APPLES = "Rosa has 13 apples and buys 25 more. How many apples does Rosa have now?"
 EXAMPLES = {
-    "sum": ("What is 13 + 25?", "a + b: 13, 25", 38),
-    "difference": ("What is 58 - 23?", "a - b: 58, 23", 35),
-    "product": ("What is 12 * 4?", "a * b: 4, 12", 48),
-    "word": ("Rosa has 13 apples and buys 25 more. How many apples does Rosa have now?", "a + b: 13, 25", 38),
+    "sum": Question("What is 13 + 25?", Calculation("a + b", (13, 25), 38)),
+    "difference": Question("What is 58 - 23?", Calculation("a - b", (58, 23), 35)),
+    "product": Question("What is 12 * 4?", Calculation("a * b", (12, 4), 48)),
+    "word": Question(APPLES, Calculation("a + b", (13, 25), 38)),
 }
-EXAMPLE_FACTS = frozenset(fact for _, fact, _ in EXAMPLES.values())
+EXAMPLE_FACTS = frozenset(example.calculation.fact for example in EXAMPLES.values())
 
 NAMES = ("Ada", "Bruno", "Chen", "Dalia", "Emeka", "Farah", "Goran", "Hana", "Ines", "Jonas", "Kofi", "Lena")
 THINGS = ("apples", "books", "coins", "eggs", "marbles", "pencils", "shells", "stamps", "stickers", "tickets")
@@ -133,8 +140,9 @@ def _problems(
 def _prompt(kind: str, text: str, one_shot: bool) -> str:
     if not one_shot:
         return f"{text} {INSTRUCTION}"
-    question, _, answer = EXAMPLES[kind]
-    return f"{INSTRUCTION}\n\nQuestion: {question}\nAnswer: \\boxed{{{answer}}}\n\nQuestion: {text}\nAnswer:"
+    example, calculation = EXAMPLES[kind]
+    worked = f"{calculation.worked}, so the answer is \\boxed{{{calculation.answer}}}."
+    return f"{INSTRUCTION}\n\nQuestion: {example}\nAnswer: {worked}\n\nQuestion: {text}\nAnswer:"
 
 
 def _operand(rng: random.Random, digits: tuple[int, int]) -> int:

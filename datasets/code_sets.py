@@ -8,6 +8,7 @@ the start of a program, as published; its `check(candidate)` runs beside the cal
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -73,8 +74,7 @@ def mbpp_problem(row: Row, identity: str, shown: int = 1, challenge: bool = Fals
     setup = row.fields.get("test_setup_code") or "\n".join(_strings(row, "test_imports"))
     setup = _unix(setup)
     try:
-        program = ast.parse(code)
-        tests = ast.parse("\n".join([setup, *asserts]))
+        program, tests = _parse(code), _parse("\n".join([setup, *asserts]))
     except SyntaxError as error:
         raise row.error(f"code or tests are not Python: {error.msg}") from None
     entry_point = _entry_point(program, tests)
@@ -85,6 +85,12 @@ def mbpp_problem(row: Row, identity: str, shown: int = 1, challenge: bool = Fals
         tests=AssertTests(asserts=asserts, setup=setup, entry_point=entry_point),
         meta={"text": text, "code": code},
     )
+
+
+def _parse(code: str) -> ast.Module:
+    with warnings.catch_warnings():  # programs that write "\w" for r"\w" are published so
+        warnings.simplefilter("ignore")
+        return ast.parse(code)
 
 
 def _mbpp_prompt(text: str, signature: str, shown: list[str]) -> str:
