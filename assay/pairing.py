@@ -117,9 +117,10 @@ class Pairing:
 
     def _field(self, row: Mapping[str, Any], kind: Literal["response", "prompt", "id"]) -> str | None:
         name = getattr(self.fields, kind)
-        text = _plain(row, kind) if name is None else None
-        if text is not None:
-            return text
+        if name is None:
+            text = _plain(row, kind)
+            if text is not None or _USUAL_NAMES[kind].isdisjoint(row):
+                return text
         found = find_field(row, kind, name)
         return found.value if found else None
 
@@ -170,6 +171,8 @@ class Pairing:
             return ""  # a field that only looked like the prompt: the verdict can do without
 
 
+_USUAL_NAMES = {kind: frozenset(names) for kind, names in USUAL.items()}
+
 # The usual names that are plain keys, up to the first that `find_field` treats in a way of its own.
 _PLAIN_NAMES = {
     kind: tuple(takewhile(lambda name: "." not in name and name not in ("messages", "conversation"), names))
@@ -185,7 +188,7 @@ def _plain(row: Mapping[str, Any], kind: str) -> str | None:
     for name in _PLAIN_NAMES[kind]:
         value = row.get(name)
         if value is not None:
-            return value if type(value) is str else None
+            return value if type(value) is str else str(value) if type(value) is int else None
     return None
 
 

@@ -165,7 +165,7 @@ def _results(run: Run, tally: Tally) -> list[tuple[str, str]]:
         lines.append(("mean reward", f"{tally.mean_reward:.4f}{_part_means(tally)}"))
     if several := tally.pass_at():
         ids = several[0].ids
-        shown_k = [f"{p.k}: {p.value:.2%}" + (f" ({p.ids:,} ids)" if p.ids != ids else "") for p in several]
+        shown_k = [f"{p.k}: {p.value:.2%}" + (f" ({p.ids:,} of the ids)" if p.ids != ids else "") for p in several]
         lines.append(("pass@k", f"{'   '.join(shown_k)}   over {ids:,} ids"))
     elif tally.too_many_ids:
         lines.append(("pass@k", f"not computed: more than {MOST_IDS:,} ids"))

@@ -169,3 +169,23 @@ def test_after_a_failed_write_nothing_more_is_written_and_the_next_row_says_why(
         writer.add(b"more\n")
     writer.close()
     assert bytes(sink.got) == b"012345"
+
+
+def test_dropping_what_is_left_does_not_wait_for_a_write_that_hangs():
+    entered, release = threading.Event(), threading.Event()
+
+    class Stuck(Slow):
+        def write(self, data):
+            entered.set()
+            release.wait()
+            return super().write(data)
+
+    writer = RowWriter(Stuck())
+    writer.add(b"row\n")
+    assert entered.wait(30)  # the writer's clock hangs in the write, with its lock
+    closing = threading.Thread(target=writer.close, kwargs={"drop": True}, daemon=True)
+    closing.start()
+    closing.join(30)
+    hung = closing.is_alive()
+    release.set()
+    assert not hung

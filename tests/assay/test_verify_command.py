@@ -56,7 +56,7 @@ LINES = st.one_of(GOOD_ROWS, FREE_ROWS, ANYTHING).map(json.dumps) | st.text(max_
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(LINES, max_size=8))
 def test_whatever_comes_in_comes_back_in_order(lines):
     result = run("--task", "text", text="".join(line + "\n" for line in lines))
