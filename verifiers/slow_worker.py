@@ -36,6 +36,7 @@ __all__ = ["serve"]
 
 REFERENCE_DONE = b"r"
 REPLY = b"{"
+OUT_OF_MEMORY = 3  # exit status of a child
 LONGEST_REPLY = 1 << 16
 IDLE_SECONDS = 0.05  # without a request before the next warming comparison
 POLL_SECONDS = 1.0  # how often the nursery looks whether its parent is still there
@@ -175,6 +176,8 @@ class Nursery:
         if not (pid := os.fork()):
             try:
                 _work(request, writing, self)
+            except MemoryError:  # no memory, then, to write a reply with either
+                os._exit(OUT_OF_MEMORY)
             finally:
                 os._exit(1)
         os.close(writing)
@@ -215,7 +218,8 @@ def _reply(output: bytes, status: int, job: Job) -> dict[str, Any]:
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
     if number in (signal.SIGPROF, signal.SIGXCPU):
         return {"relation": f"{prefix}timeout", "detail": f"more than {job.deadline:g} s of CPU time on the {side}"}
-    if number == signal.SIGKILL:  # nobody but the kernel, out of memory, does that to it
+    # Nobody but the kernel, out of memory, kills it that way.
+    if number == signal.SIGKILL or (os.WIFEXITED(status) and os.WEXITSTATUS(status) == OUT_OF_MEMORY):
         return {"relation": f"{prefix}memory", "detail": f"the {side} needs too much memory"}
     if number == signal.SIGTERM:
         return {"relation": "lost", "detail": "the machine is too busy: no result within any reasonable time"}
@@ -245,8 +249,7 @@ def _work(request: dict[str, Any], pipe: int, nursery: Nursery) -> None:
     try:
         reply = nursery.answer(request["reference"], request["answer"], deadline, reference_done)
     except MemoryError:
-        prefix, side = ("reference_", "reference") if on_reference else ("", "answer")
-        reply = {"relation": f"{prefix}memory", "detail": f"the {side} needs too much memory"}
+        raise
     except BaseException as error:  # a fault of ours, but one that this text brings about
         relation = "unreadable_reference" if on_reference else "undecided"
         reply = {"relation": relation, "detail": f"{type(error).__name__}: {error}"[:200]}

@@ -187,9 +187,10 @@ def test_the_readings_and_the_reason_are_told(lane: SlowLane) -> None:
 
 
 _PIECES = st.sampled_from(
-    [*"0123456789xyn+-*/^_(){}[]|!,=.%", "\\int ", "\\int_0^1 ", " dx", "\\frac", "{1}{2}", "\\sqrt", "\\lim_{x\\to 0}"]
-    + ["\\sum_{k=1}^{n}", "\\sin ", "\\ln ", "\\pi ", "\\infty ", "e^{", "\\frac{d}{dx}", "\\text{", "\\left", "\\right"]
-    + ["\\begin{pmatrix}", "\\end{pmatrix}", "\\det", "\\binom", "\\%", "\\\\", "&", "\x00", "\ud800", "≤", "²"]
+    r"""0 1 2 3 7 9 x y n e i + - * / ^ _ ( ) { } [ ] | ! , = . % & < ' " ≤ ² \int \int_0^1 dx \frac {1}{2} \sqrt \sin \ln \pi
+    \lim_{x\to0} \sum_{k=1}^{n} \infty e^{ \frac{d}{dx} \text{ \left \right \det \binom \% \\ \begin{pmatrix} \end{pmatrix}
+    \cap \mathbb{R} \operatorname{""".split()
+    + [" ", "\x00", "\ud800"]
 )
 
 
