@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -28,7 +29,10 @@ def test_a_row_goes_out_before_the_next_one_comes_in():
         for _ in range(3):
             process.stdin.write(LINE)
             process.stdin.flush()
-            assert json.loads(process.stdout.readline())["score"]["reward"] == 1.0  # hangs if rows are held back
+            if not select.select([process.stdout], [], [], 60)[0]:
+                process.kill()
+                pytest.fail("the row is held back until more come in")
+            assert json.loads(process.stdout.readline())["score"]["reward"] == 1.0
         process.stdin.close()
         assert process.stdout.read() == b""
         assert process.wait() == 0
@@ -128,10 +132,11 @@ class Slow:
     def __init__(self, fail_after=None):
         self.got = bytearray()
         self.fail_after = fail_after
-        self.written = threading.Event()
+        self.written, self.failed = threading.Event(), threading.Event()
 
     def write(self, data):
         if self.fail_after is not None and len(self.got) >= self.fail_after:
+            self.failed.set()
             raise OSError(28, "No space left on device")
         self.got += data[:3]
         self.written.set()
@@ -163,8 +168,7 @@ def test_after_a_failed_write_nothing_more_is_written_and_the_next_row_says_why(
     sink = Slow(fail_after=6)
     writer = RowWriter(sink)
     writer.add(b"0123456789\n")
-    while writer._failure is None:
-        pass  # the clock of the writer writes within its delay
+    assert sink.failed.wait(30)  # the clock of the writer writes within its delay
     with pytest.raises(OSError, match="No space left"):
         writer.add(b"more\n")
     writer.close()
