@@ -53,4 +53,4 @@ neighbours:
 	tests/integration/check_neighbours.sh
 
 clean:
-	rm -rf $(VENV) .types build *.egg-info demo-scored.jsonl
+	rm -rf $(VENV) .types build *.egg-info demo-scored.jsonl*

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .evaluate import Evaluator, Undefined, is_exact
+from .evaluate import Undefined, is_exact
 from .expr import COLLECTIONS, Expr, show
 from .rounding import decimal_of
 from .value_comparison import DIFFERENT, INFINITY, SAME, UNDECIDED, Judged, ValueComparison
@@ -108,7 +108,7 @@ class CollectionComparison(ValueComparison):
 
     def exact_members(self, members: tuple[Expr, ...]) -> set[Any] | None:
         found = set()
-        evaluator = Evaluator(digits=self.digits)
+        evaluator = self.evaluator()
         for member in members:
             if member[0] not in ("num", "dec", "neg", "/", "mixed"):
                 return None
@@ -134,7 +134,7 @@ class CollectionComparison(ValueComparison):
         pieces = [self.pieces(side) for side in plain]
         if len(pieces[0]) != len(pieces[1]):
             return Judged(DIFFERENT, "they are made of different numbers of pieces")
-        evaluator = Evaluator(digits=self.digits)
+        evaluator = self.evaluator()
         for a, b in zip(*pieces, strict=True):
             if a[2:] != b[2:]:
                 return Judged(DIFFERENT, "the ends are open in one and closed in the other")
@@ -147,7 +147,7 @@ class CollectionComparison(ValueComparison):
 
     def pieces(self, expr: Expr) -> list[tuple[Any, Any, bool, bool]]:
         """Return a set of reals as disjoint intervals in order: (low, high, low is open, high is open)."""
-        evaluator = Evaluator(digits=self.digits)
+        evaluator = self.evaluator()
 
         def end(of: Expr) -> Any:
             if of == INFINITY or of == ("neg", INFINITY):

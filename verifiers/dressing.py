@@ -71,12 +71,9 @@ def _from_unicode(text: str) -> str:
         if digit is not None:
             out.append(str(digit))
             continue
-        if "\u0334" <= ch <= "\u0338":  # struck out: not something the response stands by
-            out.append("\\cancel ")
-            continue
         category = unicodedata.category(ch)
-        if category == "Me":
-            out.append("\\cancel ")
+        if "\u0334" <= ch <= "\u0338" or ch == "\u202e" or category == "Me":
+            out.append("\\cancel ")  # struck out, or shown in another order than written
             continue
         if category in _INVISIBLE:
             continue
@@ -140,12 +137,17 @@ _MATH_FONT = re.compile(r"\\(?:mathbb|Bbb)\s*\{?\s*([RZNQC])\s*\}?")
 _BRACED_SIGN = re.compile(r"\{\s*([.:,+=<>-])\s*\}")
 _NEGATED_SIGN = re.compile(r"\\not\s*(?:=|\\equiv\b)")
 _ROW_SPACING = re.compile(r"\\\\\s*\[\s*-?[\d.]+\s*(?:pt|em|ex|mm|cm|in)\s*\]")
+_DOUBLED = re.compile(
+    r"\\\\(?=(?:d?frac|sqrt|left|right|pi|text|cdot|times|pm|infty|cup|boxed|mathbf|mathrm|in|le|ge|theta)\b)"
+)
+_RUN_ON = re.compile(r"\\(q?quad)(?=[A-Za-z])")
+_LETTER_TIMES = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*\^)")
 _SPACES = re.compile(r"[ \t\r\n]+")
 _HARD_GROUP = re.compile(
-    r"(?<=\d)(?:\{,\}(?:\s|\\[!,;: ])*|,?\\!\s*,?\\?!?\s*|\\[,;:]\s*|\{\\[,;:]\}|\{\s\})(?=\d{3}(?!\d))"
+    r"(?<=\d)(?:\s*\{\s*,\s*\}(?:\s|\\[!,;: ])*|,?\\!\s*,?\\?!?\s*|\\[,;:]\s*|\{\\[,;:]\}|\{\s\})(?=\d{3}(?!\d))"
 )
 _SPACE_GROUP = re.compile(r"(?<![\d.])\d{1,3}(?: \d{3})+(?![\d.,]|\s*/)")
-_COMMA_GROUP = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d|,\d)")
+_COMMA_GROUP = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:,\d{3})+(?!\d|,\d)")
 _DELIMITERS = re.compile(r"\\[()\[\]]|\$\$?")
 _EMPHASIS = re.compile(r"^(\*{1,3}|_{1,3}|`{1,3}|\"|')(?=\S)(.*\S)\1$", re.DOTALL)
 _PLAIN = re.compile(r"[A-Za-z0-9 ,./()+=\[\]^:<>|-]*", re.ASCII)
@@ -157,6 +159,8 @@ def undress(text: str) -> str:
         text = _undress(text)
     elif "  " in text:
         text = _SPACES.sub(" ", text)
+    if "10" in text and ("x" in text or "X" in text):
+        text = _LETTER_TIMES.sub(r"\\times ", text)
     text = text.strip()
     while text and text[-1] in ".,;:" and not text.endswith("..."):
         text = text[:-1].rstrip()
@@ -165,8 +169,11 @@ def undress(text: str) -> str:
     return text
 
 
-def join_groups(text: str) -> str:
-    """Read commas between groups of three digits as part of one number, except inside brackets (a point, a set)."""
+def join_groups(text: str, *, unmistakable: bool = False) -> str:
+    """Read commas between groups of three digits as part of one number, except inside brackets (a point, a set).
+
+    unmistakable: only where a group starts with 0, as no member of a list would (`1,000`).
+    """
     if "," not in text:
         return text
     out: list[str] = []
@@ -176,7 +183,8 @@ def join_groups(text: str) -> str:
         gap = text[end : found.start()]
         depth += sum(gap.count(b) for b in "([") + gap.count("\\{") - sum(gap.count(b) for b in ")]") - gap.count("\\}")
         out.append(gap)
-        out.append(found.group().replace(",", "") if depth <= 0 else found.group())
+        joins = depth <= 0 and (",0" in found.group() or not unmistakable)
+        out.append(found.group().replace(",", "") if joins else found.group())
         end = found.end()
     out.append(text[end:])
     return "".join(out)
@@ -194,6 +202,10 @@ def _undress(text: str) -> str:
     if "\\" in text or "{" in text or "~" in text:
         if text.endswith("\\") and not text.endswith("\\\\"):
             text += " "  # the space of a trailing "\ " was stripped
+        if "\\\\" in text and "\\begin" not in text:
+            text = _DOUBLED.sub(r"\\", text)  # escaped once too often, by JSON
+        if "quad" in text:
+            text = _RUN_ON.sub(" ", text)
         text = _HARD_GROUP.sub("", text)
         text = _BRACED_SIGN.sub(r"\1", text)
         if "\\not" in text:
@@ -203,6 +215,8 @@ def _undress(text: str) -> str:
             text = text[:-2] if text.endswith("\\\\") else text
         text = _MATH_FONT.sub(r"\\mathbb{\1}", text)
         text = _rename(text).replace("{}", "")
+        if "\\equiv " in text and "mod" not in text:
+            text = text.replace("\\equiv ", "=")
     if "$" in text:
         text = _money_or_math(text)
     if "**" in text:

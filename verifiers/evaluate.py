@@ -15,7 +15,7 @@ from typing import Any
 
 from .expr import Expr
 
-__all__ = ["Evaluator", "TooLarge", "Undefined", "is_exact"]
+__all__ = ["Evaluator", "NeedsAlgebra", "TooLarge", "Undefined", "is_exact"]
 
 Exact = int | Fraction
 Value = Any  # Exact, or an mpf or mpc of the evaluator's context
@@ -29,6 +29,10 @@ _local = threading.local()
 
 class Undefined(ArithmeticError):
     """The expression has no value here: division by zero, log of zero, infinity minus infinity."""
+
+
+class NeedsAlgebra(ArithmeticError):
+    """The value is that of a sum or product whose terms are too many, or not known, to go through one by one."""
 
 
 class TooLarge(ArithmeticError):
@@ -59,6 +63,7 @@ class Evaluator:
         self.values = dict(values or {})
         self.digits = digits
         self.steps = MAX_STEPS
+        self.reach = 0.0  # decimal orders of magnitude away from 1 that an operand had: what may hide another one
 
     @property
     def mp(self) -> Any:
@@ -108,6 +113,7 @@ class Evaluator:
             return 0
         smallest = min((abs(term) for term in terms if term), default=largest)
         if largest and smallest < largest * mp.mpf(10) ** (_GUARD_DIGITS + 5 - self.digits):
+            self.reach = max(self.reach, abs(float(mp.log10(smallest))), abs(float(mp.log10(largest))))
             raise TooLarge("the terms differ too much in size to be added at this precision")
         return total
 
@@ -159,6 +165,7 @@ class Evaluator:
         log = mp.log(self.approximate(base)) * exponent
         if abs(log) > 100_000:
             raise TooLarge("a power too large to compute")
+        self.reach = max(self.reach, abs(float(mp.re(log))) * 0.44)
         return self._settle(mp.exp(log))
 
     def _exact_power(self, base: Exact, exponent: int) -> Exact:
@@ -240,12 +247,12 @@ class Evaluator:
     def _loop(self, expr: Expr) -> Value:
         _, variable, low_expr, high_expr, body = expr
         if ("const", "inf") in (low_expr, high_expr):
-            raise TooLarge("a sum without end")
+            raise NeedsAlgebra("a sum without end")
         low, high = self.value(low_expr), self.value(high_expr)
         if not (isinstance(low, int) and isinstance(high, int)):
-            raise TooLarge("bounds that are not whole numbers")
+            raise NeedsAlgebra("bounds that are not whole numbers")
         if high - low > 5_000:
-            raise TooLarge("a sum of more terms than are added")
+            raise NeedsAlgebra("a sum of more terms than are added")
         result: Value = 0 if expr[0] == "sum" else 1
         outer = self.values.get(variable)
         for k in range(low, high + 1):
@@ -292,7 +299,13 @@ class Evaluator:
         if x == 0 and name in _ZERO_AT_ZERO:
             return 0
         rough = self.approximate(x)
-        if abs(rough) > 10**6 and name in ("exp", "sinh", "cosh", "tanh", "coth", "sech", "csch"):
+        if x != 0:
+            size = float(mp.log10(abs(rough)))
+            # tanh(200) is 1 for the first 170 digits, cos(10^-40) for 80.
+            self.reach = max(
+                self.reach, abs(size) * 2, float(abs(rough)) * 0.9 if name in _EXPONENTIAL and size < 6 else 0
+            )
+        if abs(rough) > 10**6 and name in _EXPONENTIAL:
             raise TooLarge("an exponential too large to compute")
         if abs(rough) > 10**40:
             raise TooLarge("a function of too large an argument")
@@ -315,6 +328,10 @@ class Evaluator:
     def approximate(self, value: Value) -> Value:
         """Return an mpf or mpc."""
         mp = self.mp
+        if is_exact(value):
+            bits = _bits(value)
+            if bits > 60:
+                self.reach = max(self.reach, bits * 0.302)
         if isinstance(value, int):
             return mp.mpf(value)
         if isinstance(value, Fraction):
@@ -384,6 +401,15 @@ def _factorial(arguments: list[Value]) -> int:
     return math.factorial(n)
 
 
+def _double_factorial(arguments: list[Value]) -> int:
+    (n,) = _integers(arguments)
+    if n < 0:
+        raise Undefined("the double factorial of a negative number")
+    if n > 2_000:
+        raise TooLarge("a double factorial of more digits than are computed")
+    return math.prod(range(n, 0, -2))
+
+
 def _binomial(arguments: list[Value]) -> int:
     n, k = _integers(arguments)
     if k < 0 or n < 0:
@@ -411,6 +437,7 @@ def _extreme(pick: Any) -> Any:
 
 _WHOLE: dict[str, Any] = {
     "factorial": _factorial,
+    "double factorial": _double_factorial,
     "binom": _binomial,
     "mod": _remainder,
     "gcd": lambda a: math.gcd(*_integers(a)),
@@ -418,6 +445,7 @@ _WHOLE: dict[str, Any] = {
     "max": _extreme(max),
     "min": _extreme(min),
 }
+_EXPONENTIAL = frozenset("exp sinh cosh tanh coth sech csch".split())
 _ZERO_AT_ZERO = frozenset("sin tan arcsin arctan sinh tanh arcsinh arctanh".split())
 _FUNCTIONS: dict[str, Any] = {
     "sin": lambda mp, x: mp.sin(x),

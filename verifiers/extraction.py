@@ -53,7 +53,8 @@ _CORRECTION = re.compile(
     re.IGNORECASE,
 )
 _NEGATED_BEFORE = re.compile(
-    r"(?:\b(?:not|never|neither|nor|cannot be|can't be|isn't|wasn't|aren't|instead of|rather than)|\\neq?|≠|!=)"
+    r"(?:\b(?:(?:wrong|incorrect|false|a\s+mistake)\s+(?:to\s+[a-z]+|that|answer(?:\s+is)?)|not|never|"
+    r"neither|nor|cannot be|can't be|isn't|wasn't|aren't|instead of|rather than)|\\neq?|≠|!=)"
     r"\s*(?:equal\s+to|be|simply|just|the\s+answer)?[\s:$\\(\[{*]*$",
     re.IGNORECASE,
 )
@@ -62,7 +63,7 @@ _NEGATED_AFTER = re.compile(
     re.IGNORECASE,
 )
 _HIDDEN_BEFORE = re.compile(
-    r"(?:\\[hv]?phantom|\\cancel|\\xcancel|\\bcancel|\\sout|\\st|\\(?:textcolor|color)\s*\{white\})\s*\{?[\s$\\(\[]*$|~~[\s$]*$"
+    r"(?:\\[hv]?phantom|\\cancel|\\xcancel|\\bcancel|\\sout|\\st|\\(?:textcolor|color)\s*\{white\})\s*\{?[\s$\\(\[]*$|~~[\s$]*$|\\(?:(?:re)?newcommand|providecommand|def|let)\b[^\n]{0,40}\{\s*$"
 )
 _OPEN_QUOTE = re.compile(r'["“][^"“”\n]*[A-Za-z]{2}[^"“”\n]*$')
 _TEMPLATE = re.compile(
@@ -83,12 +84,20 @@ _ANNOUNCED = re.compile(
     r"(?:\s+(?:to\s+(?:the|this)\s+(?:question|problem)|for\s+[a-z]+|here))?[*_\s]*(?:(?:is|are|was|=|equals|:|would\s+be|must\s+be|comes\s+to)[*_\s]*)+",
     re.IGNORECASE,
 )
+_BOLD_BEFORE = re.compile(r"\*\*[^*\n]+\*\*(?:[\s,;/]|\bor\b|\band\b)*$")
 _DENIED = re.compile(
-    r"\b(?:false|untrue|wrong|not\s+true|not\s+the\s+case|doubt|don't\s+think|unlikely)\s+(?:that|if|whether)?\s*(?:the\s+)?$",
-    re.I,
+    r"\b(?:(?:false|untrue|wrong|not\s+true|not\s+the\s+case|doubt|don't\s+think|unlikely|suppose|assume|say)"
+    r"\s+(?:that|if|whether)?|if|whether|unless)\s*(?:the\s+)?(?:final\s+|correct\s+)?$",
+    re.IGNORECASE,
 )
+_SECOND_THOUGHT = re.compile(
+    r"(?:^|[.,;!?\s])\bor\s+(?:maybe|perhaps|possibly|(?:it\s+)?(?:could|might)\s+be)\b", re.IGNORECASE
+)
+_SUBJECT = re.compile(r"^(?:the|its|their)\s[^=]*?\s(?:is|are|equals)\s+(?=\S)", re.IGNORECASE)
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
-_HEADING = re.compile(r"(?:^|\n)[#*\s]*final\s+answer[*:\s]*\n+([^\n]+)|答案(?:是|为|：|:)\s*([^\n]+)", re.IGNORECASE)
+_HEADING = re.compile(
+    r"(?:^|\n)[#*\s]*(?:final\s+)?answer[*:\s]*\n+([^\n]+)|答案(?:是|为|：|:)\s*([^\n]+)", re.IGNORECASE
+)
 _CONCLUDING = re.compile(r"^(?:therefore|thus|so|hence)\b,?\s*", re.IGNORECASE)
 _IS_THE_ANSWER = re.compile(r"(\S[^\n]{0,60}?)\s+is\s+the\s+(?:final\s+|correct\s+)?answer\b[.!]?$", re.IGNORECASE)
 _LABEL = re.compile(
@@ -236,6 +245,8 @@ def _standing(text: str, boxes: list[_Box], prompt: str) -> tuple[list[_Box], st
             why = "the box is hidden or struck out"
         elif _NEGATED_BEFORE.search(before) or _NEGATED_AFTER.match(text[box.end : box.end + 60]):
             why = "the response says that this is not the answer"
+        elif box is boxes[-1] and _SECOND_THOUGHT.match(text[box.end : box.end + 60].lstrip(" $.),\\")):
+            why = "the response offers another answer beside it"
         elif _is_quoted(text, box) or (prompt and _from_prompt(text, box, prompt)):
             why = "the box stands in a quotation of the prompt"
         else:
@@ -307,7 +318,10 @@ def _announced(text: str) -> Extraction:
     if found is not None:
         if _DENIED.search(text[max(0, found.start() - 60) : found.start()]):
             return Extraction((), "the response denies that this is the answer")
+        if _SECOND_THOUGHT.search(text[found.end() :][:400]):
+            return Extraction((), "the response offers another answer beside it")
         answer = _trimmed(text[found.end() :].partition("\n")[0])
+        answer = _SUBJECT.sub("", answer)
         if not answer:  # "The answer is:" and then a line of its own
             answer = _trimmed(text[found.end() :].strip().partition("\n")[0])
         if _NEGATED_START.match(answer):
@@ -319,6 +333,10 @@ def _announced(text: str) -> Extraction:
     if found is not None and (answer := _trimmed(found.group(1) or found.group(2))) and not _is_template(answer):
         return Extraction((answer,), "the line under the heading")
     found = _last(_BOLD, text)
+    if found is not None and _BOLD_BEFORE.search(text[max(0, found.start() - 210) : found.start()]):
+        return Extraction((), "several texts in bold stand side by side")
+    if found is not None and _NEGATED_BEFORE.search(text[max(0, found.start() - 60) : found.start()]):
+        return Extraction((), "the response says what the answer is not")
     if found is not None:
         answer = _trimmed(_LABEL.sub("", found.group(1).strip()))
         if answer and not _is_template(answer):

@@ -106,6 +106,8 @@ def plain_form(expr: Expr) -> str:
     """Name the notation of a literal ("num", "dec", "/", ...); an empty string for anything with work in it."""
     while expr[0] in ("neg", "qty", "named", "chain"):
         expr = expr[1] if expr[0] in ("neg", "qty") else expr[2] if expr[0] == "named" else expr[1][-1]
+    if expr[0] == "num" and not isinstance(expr[1], int):
+        return "repeating"
     if expr[0] in _LITERAL:
         return "num" if expr[0] == "based" else str(expr[0])
     return "/" if _is_fraction(expr) else ""

@@ -21,7 +21,7 @@ from .expr import COLLECTIONS, Expr, Unreadable, show, symbols
 from .extraction import Extraction, extract
 from .guards import echoes_prompt, is_done
 from .reader import MAX_LENGTH, Foreign, read
-from .sameness import DIFFERENT, SAME, UNDECIDED, Comparison
+from .sameness import BEYOND, DIFFERENT, SAME, UNDECIDED, UNSOUND, Comparison
 from .slow_lane import SlowLane
 from .thinking import CLOSE, OPEN, check_tags
 from .verifier import Verifier
@@ -149,7 +149,12 @@ class MathVerifier(Verifier):
 
     def explain(self, response: str, problem: Problem | str) -> Explanation:
         """Return the verdict with what led to it."""
-        explanation = self._explain(response, problem, slow=True)
+        start = perf_counter()
+        try:
+            explanation = self._explain(response, problem, slow=True)
+        except Exception as error:  # a bug of ours must not end a training run, nor be scored as the response's fault
+            fault = Verdict(Status.INFRA_ERROR, f"the verifier failed: {type(error).__name__}: {error}"[:300], "none")
+            explanation = self._explained(start, fault, None, "")
         assert explanation is not None
         return explanation
 
@@ -182,16 +187,11 @@ class MathVerifier(Verifier):
             or (len(response) > end + 1 and response[end + 1 :].strip(" $.\n"))
         ):
             return None
+        # A negation, a comparison or a command before the box: perhaps it is not said for true.
         before = response[max(0, at - 40) : at]
-        if (
-            "not" in before
-            or "n't" in before
-            or "neve" in before
-            or "neit" in before
-            or "nor" in before
-            or "than" in before
-            or "inst" in before
-        ):
+        if "not" in before or "n't" in before or "neve" in before or "neit" in before or "nor" in before:
+            return None
+        if "rong" in before or "ncor" in before or "than" in before or "inst" in before:
             return None
         if "\\" in before or "!" in before or "%" in before:
             return None
@@ -267,7 +267,8 @@ class MathVerifier(Verifier):
         joined = join_groups(wanted)
         wanted_read = _read(joined)
         several = len(answers) > 1 or (isinstance(wanted_read, tuple) and _is_collection(wanted_read))
-        given_read = _read(given if several else join_groups(given))
+        given_joined = join_groups(given, unmistakable=several)
+        given_read = _read(given_joined)
         if isinstance(wanted_read, Unreadable) and not isinstance(wanted_read, Foreign):
             if prose is not None:
                 return _compare_prose(prose, wanted, given)
@@ -298,9 +299,13 @@ class MathVerifier(Verifier):
             )
         if isinstance(given_read, Unreadable):
             return Verdict(Status.INCORRECT, f"the answer cannot be read: {given_read}", "fast", shown[0], "")
-        judged = self._compare(wanted_read, given_read, joined, given if several else join_groups(given))
-        if judged.relation == UNDECIDED:
+        judged = self._compare(wanted_read, given_read, joined, given_joined)
+        if judged.relation == BEYOND:
             return self._ask_slow(wanted, given, slow=slow, reference_known=True, why=judged.why)
+        if judged.relation == UNSOUND:
+            return Verdict(Status.BAD_REFERENCE, judged.why, "fast", shown[0], shown[1])
+        if judged.relation == UNDECIDED:
+            return Verdict(Status.UNVERIFIABLE, f"it could not be decided: {judged.why}", "fast", shown[0], shown[1])
         if judged.relation == DIFFERENT:
             return Verdict(Status.INCORRECT, judged.why, "fast", shown[0], shown[1])
         undone = self._undone(wanted_read, given_read, given, prompt)
@@ -404,19 +409,19 @@ def _choices(wanted: str, given: str) -> Verdict | None:
     if len(wanted) > 300 or len(given) > 600:
         return None
     wanted, given = (_TEXT.sub("", text).strip() for text in (wanted, given))
-    given = _OPTION_WORD.sub("", given)
+    wanted, given = (_OPTION_WORD.sub("", text) for text in (wanted, given))
     option = _CHOICE.fullmatch(wanted)
-    if option is None or _MORE_CHOICES.search(option[4]) or not (option[1] or option[2] or option[3]).isupper():
-        return None
     answer = _CHOICE.fullmatch(given)
-    if answer is None:
+    if option is None or answer is None or _MORE_CHOICES.search(option[4]):
         return None
     if option[4] and answer[4] and _words(option[4]) != _words(answer[4]):
         return None  # the letter with another text: the texts decide
+    letters = [(found[1] or found[2] or found[3]) for found in (option, answer)]
+    if letters[0].islower() and letters[1].islower():
+        return None  # variables
     if _MORE_CHOICES.search(answer[4]):
         return Verdict(Status.INCORRECT, "several options are offered", "fast", option[0], given)
-    letters = [(found[1] or found[2] or found[3]) for found in (option, answer)]
-    if letters[0] != letters[1].upper():
+    if letters[0].upper() != letters[1].upper():
         return Verdict(Status.INCORRECT, f"option {letters[0]} is wanted", "fast", letters[0], letters[1])
     return Verdict(Status.CORRECT, "the same option", "fast", letters[0], letters[1])
 

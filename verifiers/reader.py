@@ -41,6 +41,7 @@ _LEADING_WORDS = frozenset(
     "the final answer answers ans is are equals result value solution solutions approximately about thus so therefore "
     "hence exactly we get have".split()
 )
+_MODULUS = frozenset(("pmod", "mod", "bmod"))
 _RELATIONS = frozenset(("=", "<", ">", "le", "ge", "ne", "approx", "in"))
 
 
@@ -92,7 +93,7 @@ class Reader(TermReader):
             while True:
                 kind, text, _ = self.tokens[self.at]
                 if (kind == "o" and text in ",;") or (kind == "t" and text in CONNECTORS):
-                    join = text if text in CONNECTORS else join or ","
+                    join = text if text in CONNECTORS else join or text
                     self.at += 1
                 else:
                     break
@@ -143,7 +144,7 @@ class Reader(TermReader):
         residue = self.sum()
         bracketed = self.take("(")
         _, text, _ = self.tokens[self.at]
-        if text not in ("pmod", "mod", "bmod"):
+        if text not in _MODULUS:
             self.fail("a modulus")
         self.at += 1
         modulus = self.script()

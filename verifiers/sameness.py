@@ -12,26 +12,44 @@ from fractions import Fraction
 from typing import Any
 
 from .collection_comparison import CollectionComparison, is_pair, without_unit
-from .evaluate import Evaluator, TooLarge, Undefined, is_exact
+from .evaluate import NeedsAlgebra, TooLarge, Undefined, is_exact
 from .expr import COLLECTIONS, Expr, show, symbols
 from .plus_minus import has_sign, signs_chosen
 from .rounding import decimal_of, rounds
-from .value_comparison import DIFFERENT, SAME, UNDECIDED, Judged, is_plain
+from .value_comparison import BEYOND, DIFFERENT, INFINITY, SAME, UNDECIDED, UNSOUND, Judged, is_plain
 
-__all__ = ["DIFFERENT", "SAME", "UNDECIDED", "Comparison", "Judged"]
+__all__ = ["BEYOND", "DIFFERENT", "SAME", "UNDECIDED", "UNSOUND", "Comparison", "Judged"]
+
+
+MAX_DIGITS = 3_000  # of precision; one evaluation takes milliseconds there
 
 
 class Comparison(CollectionComparison):
     """Compares what two answers state; one object serves one verdict and bounds its work."""
 
     def judge(self) -> Judged:
-        """Return the relation of the two expressions given."""
+        """Return the relation of the two expressions given.
+
+        Where numbers so large or so small took part that they could hide a difference, the comparison is made again with
+        the digits to see it, up to a limit.
+        """
         try:
-            return self.compare(self.reference, self.answer)
+            judged = self.compare(self.reference, self.answer)
+        except NeedsAlgebra as needed:
+            return Judged(BEYOND, str(needed))
         except TooLarge as large:
-            return Judged(UNDECIDED, str(large))
+            judged = Judged(UNDECIDED, str(large))
         except (KeyError, RecursionError) as unknown:
             return Judged(UNDECIDED, f"no rule compares these forms ({unknown})")
+        if judged.relation == DIFFERENT:
+            return judged
+        reach = max((evaluator.reach for evaluator in self.evaluators), default=0.0)
+        wanted = int(2.5 * reach) + 60
+        if wanted <= self.digits or reach < 15:
+            return judged
+        if wanted > MAX_DIGITS:
+            return Judged(UNDECIDED, "the numbers differ too much in size to be compared")
+        return Comparison(self.reference, self.answer, wanted).judge()
 
     def compare(self, reference: Expr, answer: Expr) -> Judged:
         self.work -= 1
@@ -42,10 +60,10 @@ class Comparison(CollectionComparison):
         reference, answer = self.resolved(reference), self.resolved(answer)
         if "identity" in (reference[0], answer[0]):
             return Judged(DIFFERENT, "an equation that always holds says nothing")
+        if reference[0] == "false":
+            return Judged(UNSOUND, "the reference states an equation that does not hold")
         if answer[0] == "false":
             return Judged(DIFFERENT, "the answer states an equation that does not hold")
-        if reference[0] == "false":
-            return Judged(UNDECIDED, "the reference states an equation that does not hold")
         for side, swap in ((answer, False), (reference, True)):
             if side[0] == "approx":
                 other = answer if swap else reference
@@ -118,7 +136,7 @@ class Comparison(CollectionComparison):
         """Tell whether a number shown after ≈ is the exact one, rounded or cut at its last digit."""
         if symbols(exact) or symbols(shown):
             return False
-        evaluator = Evaluator(digits=self.digits)
+        evaluator = self.evaluator()
         decimal = decimal_of(shown) or ((shown[1], Fraction(1), 1) if shown[0] == "num" else None)
         value = evaluator.value(without_unit(exact))
         if decimal is None:
@@ -156,6 +174,11 @@ class Comparison(CollectionComparison):
     def ranges(self, reference: Expr, answer: Expr) -> Judged:
         if reference[0] == "range" and answer[0] == "range" and not _same_name(reference[1], answer[1]):
             return Judged(DIFFERENT, f"the reference is about {reference[1]}, the answer about {answer[1]}")
+        if "chain" in (reference[0], answer[0]):
+            unfolded = [_as_inequality(side) for side in (reference, answer)]
+            if unfolded[0] is None or unfolded[1] is None:
+                return Judged(DIFFERENT, "one is a range of values, the other is not")
+            return self.relations(unfolded[0], unfolded[1])
         sets = [side[2] if side[0] == "range" else side for side in (reference, answer)]
         if not all(side[0] in ("interval", "union", "minus", "set") or is_pair(side) for side in sets):
             return Judged(DIFFERENT, "one is a range of values, the other is not")
@@ -200,7 +223,7 @@ class Comparison(CollectionComparison):
         ratio: Any = None
         agreed = 0
         for values in self.points(names, plain=is_plain(a) and is_plain(b)):
-            evaluator = Evaluator(values, self.digits)
+            evaluator = self.evaluator(values)
             try:
                 x, y = evaluator.value(a), evaluator.value(b)
             except Undefined:
@@ -278,6 +301,21 @@ def _point(expr: Expr) -> Expr:
 
 def _as_equation(named: Expr) -> Expr:
     return ("chain", (("sym", named[1]), named[2]), ("=",))
+
+
+def _as_inequality(side: Expr) -> Expr | None:
+    """Return x > 3 as the inequality that it was; None for what bounds nothing or both ends."""
+    if side[0] == "chain":
+        return side if len(side[1]) == 2 else None
+    if side[0] != "range" or side[2][0] != "interval":
+        return None
+    _, low, high, low_open, high_open = side[2]
+    if (low == ("neg", INFINITY)) == (high == INFINITY):
+        return None
+    name: Expr = ("sym", side[1])
+    if high == INFINITY:
+        return ("chain", (low, name), ("<" if low_open else "le",))
+    return ("chain", (name, high), ("<" if high_open else "le",))
 
 
 def _oriented(chain: Expr) -> tuple[str, Expr]:

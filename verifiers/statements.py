@@ -63,12 +63,29 @@ def related(names: list[str | None], sides: list[Expr], operators: list[str]) ->
             low, high = high, low
             operators = [_FLIPPED[operators[1]], _FLIPPED[operators[0]]]
         if operators[0] in ("<", "le") and operators[1] in ("<", "le"):
-            return ("range", names[1], ("interval", low, high, operators[0] == "<", operators[1] == "<"))
+            open_low, open_high = operators[0] == "<", operators[1] == "<"
+            between: Expr = ("interval", low, high, open_low, open_high)
+            if inside := re.fullmatch(r"\|([a-z])\|", str(names[1])):
+                return (
+                    "range",
+                    inside[1],
+                    ("union", ("interval", ("neg", high), ("neg", low), open_high, open_low), between),
+                )
+            return ("range", names[1], between)
     return ("chain", tuple(sides), tuple(operators))
 
 
 def joined(items: list[Expr], joins: list[str]) -> Expr:
     """Build what a list of statements makes: named values of one name, a system, a union of ranges, or a list."""
+    if ";" in joins and "," in joins:  # p=5, q=2; p=7, q=2
+        groups: list[tuple[list[Expr], list[str]]] = [([items[0]], [])]
+        for join, item in zip(joins, items[1:], strict=True):
+            if join == ";":
+                groups.append(([item], []))
+            else:
+                groups[-1][0].append(item)
+                groups[-1][1].append(join)
+        return ("list", *(joined(*group) if group[1] else group[0][0] for group in groups))
     tags = {item[0] for item in items}
     if (
         tags == {"qty"}

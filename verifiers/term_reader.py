@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .atom_reader import AtomReader
-from .expr import Expr, Unreadable, number
+from .expr import Expr, number
 from .numerals import literal
 from .tokens import FUNCTIONS
 from .units import unit_of
@@ -21,7 +21,7 @@ class TermReader(AtomReader):
         first: Expr
         if kind == "o" and text in "+-":
             self.at += 1
-            first = self.product()
+            first = self.signed_product()
             if text == "-":
                 first = ("neg", first)
         elif kind == "c" and text in ("pm", "mp"):
@@ -205,15 +205,13 @@ class TermReader(AtomReader):
                 return base
             if text in ("^", "**"):
                 self.at += 1
-                if self.take_degree():
+                if self.take_degree() or (base[0] == "num" and self.take_letter_o()):
                     base = ("deg", base)
                 else:
                     base = ("^", base, self.script())
             elif text == "!":
                 self.at += 1
-                if self.take("!"):
-                    raise Unreadable("a double factorial is not read")
-                base = ("fn", "factorial", base)
+                base = ("fn", "double factorial" if self.take("!") else "factorial", base)
             elif text == "%":
                 self.at += 1
                 base = ("pct", base)
@@ -231,6 +229,13 @@ class TermReader(AtomReader):
                 return True
         self.at = start
         return False
+
+    def take_letter_o(self) -> bool:
+        """After `90^`: take the letter that some write for the degree sign."""
+        if self.tokens[self.at][:2] != ("w", "o"):
+            return False
+        self.at += 1
+        return True
 
     def script(self) -> Expr:
         """Read an exponent: a braced sum, a signed number (2^-1, 2^10), one symbol, or a bracket."""

@@ -106,7 +106,7 @@ def _letters(tokens: list[Token], word: str, spaced: bool, prose: bool) -> None:
         tokens.append(("c", split.group(1), spaced))
         if split.group(2):
             _letters(tokens, split.group(2), False, prose)
-    elif len(word) <= _LONGEST_PRODUCT:
+    elif len(word) <= _LONGEST_PRODUCT or not (word.islower() or word.istitle() or len(word) > 8):
         # The run stays one token: the reader decides between a unit ("5 men") and a product ("5ab").
         tokens.append(("w", word, spaced))
     else:

@@ -43,12 +43,12 @@ class UnitReader(TokenStream):
             return False
         kind, after, _ = self.tokens[self.at + 1]
         ends = kind == "end" or (kind == "o" and after in (",", ";", "^", "/", ")")) or kind == "t"
-        return ends and (len(text) > 1 or text in "mgshLlNJWAV") and self.tokens[self.at - 1][0] != "w"
+        return ends and (len(text) > 1 or text in "mgshLlNJWAVCKTFH") and self.tokens[self.at - 1][0] != "w"
 
     def unit(self, value: Expr) -> tuple[Unit, frozenset[str]] | str | None:
         """Read the unit after a value: words, powers, `per`; "%" and "°" for the words percent and degrees."""
         kind, text, spaced = self.tokens[self.at]
-        if kind in "tw" and text.lower() in ("percent", "pct"):
+        if kind in "tw" and text.lower() in ("percent", "pct", "percentage"):
             self.at += 1
             return "pct"
         if kind in "tw" and text.lower() in ("degrees", "degree", "deg"):
@@ -105,6 +105,9 @@ class UnitReader(TokenStream):
             elif kind == "o" and text == "/" and parts:
                 self.at += 1
                 sign = -1
+                if self.tokens[self.at][:2] == ("c", "min"):
+                    self.at += 1
+                    parts.append((unit_of("min"), -1))
             elif (kind == "o" and text in ("*",) and parts) or (
                 kind == "o" and text == "-" and parts and self.tokens[self.at + 1][0] == "t"
             ):

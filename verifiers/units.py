@@ -85,30 +85,31 @@ _add("°F fahrenheit Fahrenheit", 1, (("fahrenheit", 1),))
 _add("K kelvin Kelvin", 1, (("kelvin", 1),))
 _add("degree degrees deg", 1, (("degree", 1),))
 
+_add("V volt", 1, (("volt", 1),))
+_add("A amp ampere", 1, (("ampere", 1),))
+_add("C coulomb", 1, (("coulomb", 1),))
+_add("T tesla", 1, (("tesla", 1),))
+_add("ohm", 1, (("ohm", 1),))
+_add("mol mole", 1, (("mole", 1),))
+_add("eV", 1, (("electronvolt", 1),))
+_add("cal calorie", 1, (("calorie", 1),))
+
 # Letter runs in mathematics that are read as a unit although they could be a product of variables.
-_UNAMBIGUOUS = frozenset(_TABLE) - {
-    "m",
-    "g",
-    "s",
-    "h",
-    "l",
-    "L",
-    "N",
-    "J",
-    "W",
-    "K",
-    "in",
-    "unit",
-    "day",
-    "rad",
-    "rev",
-    "yd",
-}
+_UNAMBIGUOUS = (frozenset(_TABLE) | set("kN MJ mA mV kV MPa kPa kHz MHz GHz keV MeV".split())) - set(
+    "m g s h l L N J W K V A C T in unit day rad rev yd cal".split()
+)
 
 
 def is_unit(word: str) -> bool:
     """Tell whether a run of letters outside \\text is a unit rather than a product of variables."""
     return word in _UNAMBIGUOUS or (len(word) > 3 and word.endswith("s") and word[:-1] in _UNAMBIGUOUS)
+
+
+_PREFIXES = {"n": -9, "μ": -6, "u": -6, "m": -3, "c": -2, "k": 3, "M": 6, "G": 9}
+for _symbol in "m g s L N J W Pa Hz V A C T mol eV cal ohm".split():
+    for _prefix, _power in _PREFIXES.items():
+        _scale, _kind = _TABLE[_symbol]
+        _TABLE.setdefault(_prefix + _symbol, (_scale * Fraction(10) ** _power, _kind))
 
 
 @lru_cache(maxsize=512)

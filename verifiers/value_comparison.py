@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import zlib
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -17,9 +18,11 @@ from .evaluate import Evaluator, Undefined, is_exact
 from .expr import Expr, show, symbols
 from .rounding import DOUBLE_DIGITS, MIN_ROUNDED_DIGITS, decimal_of, is_endless, rounds
 
-__all__ = ["DIFFERENT", "INFINITY", "SAME", "UNDECIDED", "Judged", "ValueComparison", "is_plain"]
+__all__ = ["BEYOND", "DIFFERENT", "INFINITY", "SAME", "UNDECIDED", "UNSOUND", "Judged", "ValueComparison", "is_plain"]
 
 SAME, DIFFERENT, UNDECIDED = "same", "different", "undecided"
+UNSOUND = "unsound"  # the reference has no value, or states what does not hold
+BEYOND = "beyond"  # undecided here; computer algebra may know
 INFINITY: Expr = ("const", "inf")
 _BARE_UNITS = frozenset("mgsL")  # "5m" beside a bare 5
 _WHOLE_NUMBER_NAMES = frozenset("nkmjl")
@@ -38,9 +41,16 @@ class ValueComparison(ABC):
     def __init__(self, reference: Expr, answer: Expr, digits: int = 60) -> None:
         self.digits = digits
         self.random = random.Random(zlib.crc32(repr((reference, answer)).encode()))
+        self.evaluators: list[Evaluator] = []
         self.inside = 0  # collections around the parts in hand
         self.work = 2_000  # comparisons of two values
         self.reference, self.answer = reference, answer
+
+    def evaluator(self, values: Mapping[str, int | Fraction] | None = None) -> Evaluator:
+        """Return an evaluator at this comparison's precision, and remember it: how far it had to reach tells if that was enough."""
+        made = Evaluator(values, self.digits)
+        self.evaluators.append(made)
+        return made
 
     @abstractmethod
     def compare(self, reference: Expr, answer: Expr) -> Judged: ...
@@ -140,11 +150,11 @@ class ValueComparison(ABC):
         infinite = [_infinite(side) for side in (reference, answer)]
         if any(infinite):
             return Judged(SAME if infinite[0] == infinite[1] else DIFFERENT, "infinity is only itself")
-        evaluator = Evaluator(digits=self.digits)
+        evaluator = self.evaluator()
         try:
             a = evaluator.value(reference)
         except Undefined as undefined:
-            return Judged(UNDECIDED, f"the reference has no value: {undefined}")
+            return Judged(UNSOUND, f"the reference has no value: {undefined}")
         try:
             b = evaluator.value(answer)
         except Undefined as undefined:
@@ -189,7 +199,7 @@ class ValueComparison(ABC):
     def agree(self, reference: Expr, answer: Expr, points: Any, enough: int) -> Judged:
         agreed = one_sided = 0
         for values in points:
-            evaluator = Evaluator(values, self.digits)
+            evaluator = self.evaluator(values)
             sides = []
             for side in (reference, answer):
                 try:
