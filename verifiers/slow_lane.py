@@ -183,7 +183,7 @@ class _Nursery:
         if not at_once:  # it kills and reaps its own children, which leaves no orphan behind
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(CLOSE_SECONDS if any(self.ready) else 0)
-        if self.process.poll() is None:
+        if self.process.returncode is None:  # not reaped, so its number is still its own, and its group's
             with contextlib.suppress(OSError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()

@@ -260,14 +260,19 @@ def test_a_fork_while_another_thread_waits_disturbs_neither_process() -> None:
     assert run(FORK_AMID_WORK.replace("HANGING", repr(HANGING))) == [0, "same", True]
 
 
-def test_it_works_isolated_without_a_guarded_main_and_from_a_folder_that_shadows_modules(tmp_path: Path) -> None:
-    for name in ("json", "sympy", "random", "datasets", "numbers"):
+@pytest.mark.parametrize("flags", [("-I",), ()])
+def test_it_works_without_a_guarded_main_and_beside_modules_that_shadow_others(
+    tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    for name in ("sympy", "mpmath", "cmath", "datasets", "verifiers", "fractions"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong module was imported')")
-    script = (
-        "from assay.verifiers.slow_lane import SlowLane\n"
-        "print('\"' + SlowLane(1).compare(r'\\int_0^1 x^2 dx', r'\\frac13', 5.0).relation + '\"')"
-    )
-    assert run(script, flags=("-I",), cwd=tmp_path) == "same"
+    script = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from assay.verifiers.slow_lane import SlowLane
+print('"' + SlowLane(1).compare(r"\\int_0^1 x^2 dx", r"\\frac13", 5.0).relation + '"')
+"""
+    assert run(script, str(tmp_path), flags=flags, cwd=tmp_path) == "same"
 
 
 def test_signals_that_the_user_blocks_or_ignores_still_end_a_comparison() -> None:
@@ -393,7 +398,26 @@ def test_a_killed_parent_leaves_nothing_running(ends: str) -> None:
 # ---- deaths
 
 
-def test_a_killed_nursery_is_replaced_and_takes_its_children_along() -> None:
+def test_a_killed_nursery_takes_its_children_along() -> None:
+    with_one = SlowLane(workers=1)
+    with_one.compare("1", "2", 5.0)
+    leader = pid_of(with_one)
+    nursery = with_one._pool.nursery()
+    clean_up = nursery.end
+    nursery.end = lambda at_once=False: None  # type: ignore[method-assign]  # the client shall not help
+    asking = threading.Thread(target=with_one.compare, args=(HANGING, "1", 300.0))
+    asking.start()
+    assert eventually(lambda: len(group_of(leader)) == 2)
+    os.kill(leader, signal.SIGKILL)
+    assert eventually(lambda: group_of(leader) == [])
+    clean_up(at_once=True)
+    assert eventually(lambda: with_one._pool.current is not nursery and any(with_one._pool.nursery().ready))
+    with_one.close()
+    asking.join()
+    with_one.close()
+
+
+def test_a_killed_nursery_is_replaced() -> None:
     with_two = SlowLane(workers=2)
     try:
         with_two.compare("1", "2", 5.0)

@@ -186,12 +186,10 @@ def test_the_readings_and_the_reason_are_told(lane: SlowLane) -> None:
     assert outcome.seconds > 0
 
 
-_PIECES = st.sampled_from(
-    r"""0 1 2 3 7 9 x y n e i + - * / ^ _ ( ) { } [ ] | ! , = . % & < ' " ≤ ² \int \int_0^1 dx \frac {1}{2} \sqrt \sin \ln \pi
+_WORDS = r"""0 1 2 3 7 9 x y n e i + - * / ^ _ ( ) { } [ ] | ! , = . % & < ' " ≤ ² \int \int_0^1 dx \frac {1}{2} \sqrt \sin \ln \pi
     \lim_{x\to0} \sum_{k=1}^{n} \infty e^{ \frac{d}{dx} \text{ \left \right \det \binom \% \\ \begin{pmatrix} \end{pmatrix}
     \cap \mathbb{R} \operatorname{""".split()
-    + [" ", "\x00", "\ud800"]
-)
+_PIECES = st.sampled_from([*_WORDS, " ", "\x00", "\ud800"])
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
