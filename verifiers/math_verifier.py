@@ -149,12 +149,7 @@ class MathVerifier(Verifier):
 
     def explain(self, response: str, problem: Problem | str) -> Explanation:
         """Return the verdict with what led to it."""
-        start = perf_counter()
-        try:
-            explanation = self._explain(response, problem, slow=True)
-        except Exception as error:  # a bug of ours must not end a training run, nor be scored as the response's fault
-            fault = Verdict(Status.INFRA_ERROR, f"the verifier failed: {type(error).__name__}: {error}"[:300], "none")
-            explanation = self._explained(start, fault, None, "")
+        explanation = self._explain(response, problem, slow=True)
         assert explanation is not None
         return explanation
 
@@ -177,13 +172,12 @@ class MathVerifier(Verifier):
             or len(reference) > 15
             or not response.isascii()
             or not reference.isascii()
-            or response.find("boxed") != at + 1
+            or (response.find("box") != at + 1 and (response.find("boxed") != at + 1 or "fbox" in response))
             or "<" in response
             or ">" in response
             or '"' in response
             or "`" in response
             or "~" in response
-            or "fbox" in response
             or (len(response) > end + 1 and response[end + 1 :].strip(" $.\n"))
         ):
             return None
@@ -200,6 +194,15 @@ class MathVerifier(Verifier):
     def _explain(self, response: str, problem: Problem | str, *, slow: bool) -> Explanation | None:
         """Return the verdict; None where only the slow lane could give it and `slow` is False."""
         start = perf_counter()
+        try:
+            return self._from_end_to_end(start, response, problem, slow=slow)
+        except Exception as error:  # a bug of ours must not end a training run, nor be scored as the response's fault
+            fault = Verdict(Status.INFRA_ERROR, f"the verifier failed: {type(error).__name__}: {error}"[:300], "none")
+            return self._explained(start, fault, None, "")
+
+    def _from_end_to_end(
+        self, start: float, response: str, problem: Problem | str, *, slow: bool
+    ) -> Explanation | None:
         if isinstance(problem, Problem):
             references, prompt = problem.references, problem.prompt
         else:
