@@ -15,7 +15,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -65,7 +65,7 @@ def score_in_asyncio(verifier: MathVerifier, response: str, reference: str) -> f
     return asyncio.run(verdict())
 
 
-def faults(trials: list[Any], score: Scoring, extract: str = "boxed") -> list[str]:
+def faults(trials: list[Any], score: Scoring, extract: Literal["boxed", "lenient"] = "boxed") -> list[str]:
     """Score the trials; return one line for each that raised, was slow or earned what it should not."""
     found = []
     with MathVerifier(deadline=DEADLINE, extract=extract) as verifier:
