@@ -15,7 +15,7 @@ from .units import is_unit
 __all__ = ["AtomReader"]
 
 _FOREIGN = frozenset("int iint iiint oint lim limsup liminf partial nabla prime det vmatrix infty_".split())
-_MATRICES = frozenset("pmatrix bmatrix matrix Bmatrix smallmatrix array vmatrix".split())
+_MATRICES = frozenset("pmatrix bmatrix matrix Bmatrix smallmatrix array cases vmatrix".split())
 _SPLIT_LETTERS = re.compile(r"pi|.")
 _FULL_NAME = {
     "asin": "arcsin", "acos": "arccos", "atan": "arctan", "asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh", "sgn": "sign",
@@ -41,7 +41,7 @@ class AtomReader(UnitReader):
         if kind == "o":
             if text == "{":
                 return self.braced()
-            if text in "([":
+            if text in "([]":
                 return self.bracketed(text)
             if text == "set{":
                 return self.braces_of_set()
@@ -157,11 +157,15 @@ class AtomReader(UnitReader):
         while self.take(",") or self.take(";"):
             items.append(self.relation())
         closing = self.tokens[self.at][1]
-        if self.tokens[self.at][0] != "o" or closing not in ")]":
+        if self.tokens[self.at][0] != "o" or closing not in (")", "]", "["):
             self.fail("a closing bracket")
         self.at += 1
         self.bars = bars
         self.nesting -= 1
+        if opening == "]" or closing == "[":  # ]2, 5[ is the open interval, as written in France
+            if len(items) != 2:
+                raise Unreadable("the brackets do not match")
+            return ("interval", items[0], items[1], opening in "](", closing in "[)")
         if len(items) == 1:
             if (opening, closing) not in (("(", ")"), ("[", "]")):
                 raise Unreadable("the brackets do not match")
@@ -181,6 +185,9 @@ class AtomReader(UnitReader):
         self.bars += 1  # a bar in here is "such that"
         first = self.statement()
         self.bars -= 1
+        if first[0] == "system" and not self.next_is("set}"):  # a brace before a system, closed by \\right.
+            self.nesting -= 1
+            return first
         if self.take("|") or self.take(":"):
             first = self.statement()
             if first[0] != "range":
@@ -327,10 +334,12 @@ class AtomReader(UnitReader):
                     self.fail("'}'")
                 self.at += 1
         if name not in _MATRICES:
-            if name == "cases":
-                raise Foreign("a definition by cases")
             raise Unreadable(f"the environment {name[:20]} is not read")
         rows = self.rows(name)
+        if all(len(row) == 1 and row[0][0] == "named" for row in rows) and len({row[0][1] for row in rows}) == len(
+            rows
+        ):
+            return ("system", *(row[0] for row in rows)) if len(rows) > 1 else rows[0][0]
         return determinant(rows) if name == "vmatrix" else ("matrix", rows)
 
     def rows(self, name: str) -> tuple[tuple[Expr, ...], ...]:
@@ -341,7 +350,7 @@ class AtomReader(UnitReader):
             if self.tokens[self.at][:2] == ("c", "end"):
                 self.at += 1
                 break
-            row.append(self.sum())
+            row.append(self.relation())
             if self.take("&"):
                 continue
             rows.append(tuple(row))

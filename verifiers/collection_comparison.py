@@ -36,6 +36,7 @@ class CollectionComparison(ValueComparison):
                 reference = _unwrapped(reference)
             if reference[0] not in ("list", "set"):
                 answer = _unwrapped(answer)
+        reference, answer = _as_union(reference, answer), _as_union(answer, reference)
         kinds = {reference[0], answer[0]}
         if not kinds & COLLECTIONS:
             return self.compare(reference, answer)
@@ -72,10 +73,15 @@ class CollectionComparison(ValueComparison):
             if self.inside and "set" in kinds:
                 return Judged(DIFFERENT, "one is a set, the other a value")
             several, single = (answer, reference) if answer[0] in ("list", "set") else (reference, answer)
-            if len(several) > 1 and single[0] != "text" and several is answer:
-                judged = self.all_same([(single, member) for member in several[1:]])
-                if judged.relation == SAME:
-                    return judged
+            if len(several) > 1 and single[0] != "text":
+                pairs = [(single, member) if several is answer else (member, single) for member in several[1:]]
+                judged = self.all_same(pairs)
+                if judged.relation == SAME or several is reference:
+                    return (
+                        judged
+                        if judged.relation != DIFFERENT
+                        else Judged(DIFFERENT, "several values are wanted, one is given")
+                    )
                 return Judged(DIFFERENT, f"one value is wanted, {len(several) - 1} are offered")
             return Judged(DIFFERENT, f"{len(reference) - 1} values are wanted, one is given")
         return Judged(DIFFERENT, "one is a collection, the other is not")
@@ -152,7 +158,10 @@ class CollectionComparison(ValueComparison):
         def end(of: Expr) -> Any:
             if of == INFINITY or of == ("neg", INFINITY):
                 return float("inf") if of == INFINITY else float("-inf")
-            return evaluator.value(without_unit(of))
+            value = evaluator.value(without_unit(of))
+            if not is_exact(value) and isinstance(value, evaluator.mp.mpc):
+                raise KeyError("an end that is not real")
+            return value
 
         expr = _as_interval(expr)
         if expr[0] == "interval":
@@ -184,6 +193,13 @@ class CollectionComparison(ValueComparison):
 
 def is_pair(expr: Expr) -> bool:
     return expr[0] == "tuple" and len(expr) == 3
+
+
+def _as_union(side: Expr, other: Expr) -> Expr:
+    """Read intervals in a list as their union, where the other side is a union."""
+    if side[0] == "list" and other[0] == "union" and all(part[0] == "interval" or is_pair(part) for part in side[1:]):
+        return ("union", *side[1:])
+    return side
 
 
 def _as_interval(expr: Expr) -> Expr:

@@ -101,7 +101,8 @@ _RENAMED = {
     "lparen": "(", "rparen": ")", "lbrack": "[", "rbrack": "]", "lvert": "|", "rvert": "|", "vert": "|", "mid": "|",
     "ldots": "...", "dots": "...", "cdots": "...", "dotsc": "...", "lt": "<", "gt": ">", "colon": ":",
     "varnothing": "\\emptyset ", "backslash": "\\setminus ", "smallsetminus": "\\setminus ", "degree": "^\\circ ",
-    "textdegree": "^\\circ ", "textdollar": "\\$", "euro": "€", "pounds": "£", "yen": "¥", "R": "\\mathbb{R}", "Z": "\\mathbb{Z}",
+    "textdegree": "^\\circ ",
+    "textdollar": "\\$", "mathdollar": "\\$", "euro": "€", "pounds": "£", "yen": "¥", "R": "\\mathbb{R}", "Z": "\\mathbb{Z}",
     "ast": "*", "star": "*", "tfrac12": "\\frac12", "infin": "\\infty ", "reals": "\\mathbb{R}", "imath": "i", "bigcup": "\\cup ",
     "simeq": "\\approx ", "sim": "\\approx ", "cong": "\\approx ", "percent": "\\%", "slash": "/", "And": "\\land ",
     "varepsilon": "\\epsilon ", "varphi": "\\phi ", "vartheta": "\\theta ", "wedge": "\\land ", "vee": "\\lor ", "divide": "\\div ",
@@ -138,9 +139,11 @@ _BRACED_SIGN = re.compile(r"\{\s*([.:,+=<>-])\s*\}")
 _NEGATED_SIGN = re.compile(r"\\not\s*(?:=|\\equiv\b)")
 _ROW_SPACING = re.compile(r"\\\\\s*\[\s*-?[\d.]+\s*(?:pt|em|ex|mm|cm|in)\s*\]")
 _DOUBLED = re.compile(
-    r"\\\\(?=(?:d?frac|sqrt|left|right|pi|text|cdot|times|pm|infty|cup|boxed|mathbf|mathrm|in|le|ge|theta)\b)"
+    r"\\\\(?=(?:d?frac|sqrt|left|right|pi|text|cdot|times|pm|infty|cup|boxed|mathbf|mathrm|in|le|ge|theta)(?![A-Za-z]))"
 )
 _RUN_ON = re.compile(r"\\(q?quad)(?=[A-Za-z])")
+_LETTER_UNION = re.compile(r"(?<=[)\]])\s*U\s*(?=[(\[])")
+_REMARK = re.compile(r"(?<=.)\\text\s*\{\s*\((?!or\b|not\b|and\b)[A-Za-z ]{3,40}\)\s*\}\s*$")
 _LETTER_TIMES = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*\^)")
 _SPACES = re.compile(r"[ \t\r\n]+")
 _HARD_GROUP = re.compile(
@@ -159,6 +162,8 @@ def undress(text: str) -> str:
         text = _undress(text)
     elif "  " in text:
         text = _SPACES.sub(" ", text)
+    if "U" in text:
+        text = _LETTER_UNION.sub(r"\\cup ", text)
     if "10" in text and ("x" in text or "X" in text):
         text = _LETTER_TIMES.sub(r"\\times ", text)
     text = text.strip()
@@ -215,9 +220,12 @@ def _undress(text: str) -> str:
             text = text[:-2] if text.endswith("\\\\") else text
         text = _MATH_FONT.sub(r"\\mathbb{\1}", text)
         text = _rename(text).replace("{}", "")
+        if ")" in text and "\\text" in text:
+            text = _REMARK.sub("", text)
         if "\\equiv " in text and "mod" not in text:
             text = text.replace("\\equiv ", "=")
     if "$" in text:
+        text = text.replace("US\\$", "\\$").replace("US$", "$")
         text = _money_or_math(text)
     if "**" in text:
         text = text.strip("*") if text.startswith("**") else text

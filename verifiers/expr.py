@@ -16,6 +16,7 @@ Tuples hash, compare and build fast, and a reader sees the whole shape at a glan
     statements    ("named", name, value)   ("chain", (side, ...), (operator, ...))   ("approx", exact, shown)
                   ("range", name, set of reals)   ("system", named, ...)
                   ("congruence", side, residue, modulus)  ("false",) for a chain that does not hold
+                  ("condition",) for what only says where a letter runs
     words         ("text", words)
 
 A tag is never an operand, so two trees are equal exactly when they say the same in the same form.

@@ -30,6 +30,7 @@ __all__ = ["Explanation", "MathVerifier"]
 
 _CHOICE = re.compile(r"(?:\(\s*([A-Ja-j])\s*\)|([A-J])\s*[.:)](?!\S*=)|([A-Ja-j])\s*$)\s*(.*)", re.DOTALL)
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+_NOT_PROSE = re.compile(r"[\\=^_<>+*/!$%|]")
 _PROSE = re.compile(r"[{}$\\,.;:!?'\"()\s-]+")
 _SINGLE = re.compile(r"\{([A-Za-z0-9])\}(?![0-9A-Za-z])")
 _LOOSE = re.compile(r"(?<![0-9A-Za-z]) +| +(?![0-9A-Za-z])")
@@ -197,8 +198,18 @@ class MathVerifier(Verifier):
         try:
             return self._from_end_to_end(start, response, problem, slow=slow)
         except Exception as error:  # a bug of ours must not end a training run, nor be scored as the response's fault
-            fault = Verdict(Status.INFRA_ERROR, f"the verifier failed: {type(error).__name__}: {error}"[:300], "none")
-            return self._explained(start, fault, None, "")
+            return self._explained(start, self._fault(problem, error), None, "")
+
+    def _fault(self, problem: Problem | str, error: Exception) -> Verdict:
+        """Tell whose fault a failure is: where the reference against itself goes well, it is the response's."""
+        words = f"{type(error).__name__}: {error}"[:200]
+        references = problem.references if isinstance(problem, Problem) else (problem,)
+        try:
+            for reference in references:
+                self._judge((reference,), reference, "", slow=True)
+        except Exception:
+            return Verdict(Status.INFRA_ERROR, f"the verifier failed on the reference: {words}", "none")
+        return Verdict(Status.UNVERIFIABLE, f"the answer cannot be compared: {words}", "none")
 
     def _from_end_to_end(
         self, start: float, response: str, problem: Problem | str, *, slow: bool
@@ -448,8 +459,10 @@ def _words(text: str) -> str:
 def _as_prose(text: str) -> str | None:
     """Return the words of a reference that is prose rather than mathematics; None if it is not."""
     bare = text.replace("\\text", "")
-    if "\\" in bare or not re.search(r"[^\W\d_]{2}", bare) or re.search(r"[=^_<>+*/]", bare) or not _well_formed(text):
+    if _NOT_PROSE.search(bare) or not re.search(r"[^\W\d_]{2}", bare) or not _well_formed(text):
         return None
+    if any(c.isdigit() for c in bare) and len(re.findall(r"[^\W\d_]{3,}", bare)) < 2:
+        return None  # a number with a unit
     return _words(text)
 
 

@@ -33,6 +33,8 @@ def folded(expr: Expr) -> Expr:
         if tag == "named":
             return ("named", expr[1], folded(expr[2]))
         return expr
+    if tag == "^" and expr[2] == ("sym", "T") and expr[1][0] == "matrix":
+        return ("matrix", tuple(zip(*expr[1][1], strict=True)))
     if tag == "neg":
         return _scaled(folded(expr[1]), lambda entry: ("neg", entry))
     if tag == "/":

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from .expr import Expr, Unreadable, number
 
-__all__ = ["literal", "special_number"]
+__all__ = ["literal", "special_number", "without_repeating"]
 
 MAX_DIGITS = 4_000  # int() of more is refused by Python, and quadratic
 
@@ -15,7 +15,7 @@ _BASE_WORDS = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11,
     "twelve": 12, "sixteen": 16,
 }  # fmt: skip
-_BASED = re.compile(r"(-?)([0-9A-Za-z]+)(?:_|base-?)(\d{1,2}|[a-z]+)")
+_BASED = re.compile(r"(-?)([0-9A-Za-z]+?)(?:_|(?:in)?base-?)(\d{1,2}|[a-z]+)")
 _BASE_DRESSING = re.compile(r"\\text|[{}()\s]")
 _REPEATING = re.compile(r"(-?)\s*(\d*)\.(\d*)(?:\\(?:overline|bar|dot)\s*\{?(\d+)\}?|\((\d+)\))")
 _CHOSEN = re.compile(  # C(5,2)    {}_5C_2 and ^5C_2    C_5^2
@@ -23,6 +23,7 @@ _CHOSEN = re.compile(  # C(5,2)    {}_5C_2 and ^5C_2    C_5^2
     r"|(?:\{\s*\})?[_^]\{?(\d{1,4})\}?\s*([CP])_\{?(\d{1,4})\}?"
     r"|([CP])_\{?(\d{1,4})\}?\^\{?(\d{1,4})\}?"
 )
+_BARRED = re.compile(r"(\d*)\.(\d*)\\(?:overline|bar)\s*\{?(\d+)\}?")
 _ELLIPSIS = re.compile(r"(-?)\s*(\d*)\.(\d+)\s*\.\.\.")
 
 
@@ -50,8 +51,10 @@ def special_number(text: str) -> Expr | None:
                 return _repeating(sign, whole, digits[: len(digits) - repeats * length], cycle)
         shown = _decimal(f"{whole}.{digits}")
         return ("neg", shown) if sign else shown
-    if ("_" in text or "base" in text) and (
-        found := _BASED.fullmatch(_BASE_DRESSING.sub("", text).replace("_base", "_"))
+    if (
+        ("_" in text or "base" in text)
+        and text.count("(") == text.count(")")
+        and (found := _BASED.fullmatch(_BASE_DRESSING.sub("", text).replace("_base", "_")))
     ):
         sign, digits, name = found.groups()
         base = int(name) if name.isdigit() else _BASE_WORDS.get(name, 0)
@@ -92,6 +95,16 @@ def literal(text: str) -> Expr:
     if len(text) > MAX_DIGITS:
         raise Unreadable(f"a number has more than {MAX_DIGITS} digits")
     return ("num", int(text))
+
+
+def without_repeating(text: str) -> str:
+    """Write repeating decimals that stand inside an expression as fractions."""
+
+    def fraction(found: re.Match[str]) -> str:
+        value = Fraction(_repeating("", found[1], found[2], found[3])[1])
+        return f"{{\\frac{{{value.numerator}}}{{{value.denominator}}}}}"
+
+    return _BARRED.sub(fraction, text) if "\\overline" in text or "\\bar" in text else text
 
 
 def _repeating(sign: str, whole: str, fixed: str, cycle: str) -> Expr:

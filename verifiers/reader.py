@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from .expr import REALS, Expr, Unreadable
 from .matrices import folded
-from .numerals import special_number
+from .numerals import special_number, without_repeating
 from .statements import joined, related
 from .term_reader import TermReader
 from .token_stream import Foreign
@@ -64,7 +64,7 @@ def read(text: str, *, soft_units: bool = True) -> Expr:
     if special is not None:
         return special
     try:
-        return Reader(tokenize(text), soft_units).answer()
+        return Reader(tokenize(without_repeating(text)), soft_units).answer()
     except RecursionError:
         raise Unreadable("the answer is nested too deeply") from None
 
@@ -187,7 +187,7 @@ class Reader(TermReader):
                 at += 4
             elif kind == "c" and text in ("dim", "deg", "Pr", "arg", "ker"):
                 out.append(text + " ")
-                prose = True
+                prose = letters = True
             elif kind == "c" and text in FUNCTIONS and text not in ("sqrt", "exp", "abs", "log", "ln"):
                 out.append(text + " ")
             elif kind == "n" and (depth or (out and out[-1] == "_")):
@@ -213,7 +213,8 @@ class Reader(TermReader):
             at += 1
         kind, text, _ = self.tokens[at]
         follows = kind == "o" and text in _RELATIONS
-        if not letters or depth or not (follows or (kind == "end" and at > self.at)):
+        ends = kind == "end" or (kind == "t" and text in CONNECTORS) or (kind == "o" and text in ",;")
+        if not letters or depth or not (follows or (ends and at > self.at)):
             return None
         name = "".join(out).replace("{", "").replace("}", "")
         if name in ("e", "i", "") or (not follows and prose):

@@ -39,6 +39,8 @@ class Comparison(CollectionComparison):
             return Judged(BEYOND, str(needed))
         except TooLarge as large:
             judged = Judged(UNDECIDED, str(large))
+        except Undefined as undefined:
+            return Judged(UNDECIDED, f"a part has no value: {undefined}")
         except (KeyError, RecursionError) as unknown:
             return Judged(UNDECIDED, f"no rule compares these forms ({unknown})")
         if judged.relation == DIFFERENT:
@@ -191,7 +193,7 @@ class Comparison(CollectionComparison):
             if named[0].keys() != named[1].keys():
                 return Judged(DIFFERENT, "they give values to different names")
             return self.all_same([(named[0][name], named[1][name]) for name in named[0]])
-        values = [_system_values(side) for side in (reference, answer)]
+        values = [_system_values(side) for side in (signs_chosen(reference), signs_chosen(answer))]
         if any(side[0] not in ("tuple", "list", "matrix", "set") for side in values):
             return Judged(DIFFERENT, "one gives several values, the other one")
         return self.collections(*values)

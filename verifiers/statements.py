@@ -6,6 +6,7 @@ import re
 from itertools import pairwise
 from typing import Any
 
+from .evaluate import Evaluator, TooLarge, Undefined
 from .expr import REALS, Expr, Unreadable, number, symbols
 
 __all__ = ["joined", "related"]
@@ -23,6 +24,8 @@ def related(names: list[str | None], sides: list[Expr], operators: list[str]) ->
             return ("named", names[0], inside[2] if inside[0] == "range" else inside)
         if inside[0] == "tuple" and len(inside) == 3:
             return ("range", names[0], ("interval", inside[1], inside[2], True, True))
+        if inside[0] == "text":
+            return ("condition",)  # k in Z says what k may be, not what the answer is
         raise Unreadable("membership in something that is no set")
     equal = all(op in ("=", "approx") for op in operators)
     if equal:
@@ -77,6 +80,10 @@ def related(names: list[str | None], sides: list[Expr], operators: list[str]) ->
 
 def joined(items: list[Expr], joins: list[str]) -> Expr:
     """Build what a list of statements makes: named values of one name, a system, a union of ranges, or a list."""
+    if ("condition",) in items:
+        told = [k for k, item in enumerate(items) if item != ("condition",)]
+        kept = [items[k] for k in told]
+        return joined(kept, [joins[k - 1] for k in told[1:]]) if len(kept) > 1 else kept[0] if kept else items[0]
     if ";" in joins and "," in joins:  # p=5, q=2; p=7, q=2
         groups: list[tuple[list[Expr], list[str]]] = [([items[0]], [])]
         for join, item in zip(joins, items[1:], strict=True):
@@ -102,7 +109,7 @@ def joined(items: list[Expr], joins: list[str]) -> Expr:
             return joined(telling, joins[: len(telling) - 1]) if len(telling) > 1 else telling[0]
     if tags == {"range"} and len({item[1] for item in items}) == 1:
         name = items[0][1]
-        if all(join == "and" for join in joins) or (joins == [","] and _faces(items[0][2], items[1][2])):
+        if all(join == "and" for join in joins) or (joins == [","] and _meet(items[0][2], items[1][2])):
             both = items[0][2]
             for item in items[1:]:
                 both = _overlap(both, item[2])
@@ -150,6 +157,18 @@ def _faces(a: Expr, b: Expr) -> bool:
         return False
     infinity: Expr = ("const", "inf")
     return (a[2] == infinity) != (b[2] == infinity)
+
+
+def _meet(a: Expr, b: Expr) -> bool:
+    """Tell whether half-lines point at each other and overlap: `x > 1, x < 5` does, `x < 2, x > 3` is a union."""
+    if not _faces(a, b):
+        return False
+    low, high = (a, b) if a[2] == ("const", "inf") else (b, a)
+    try:
+        evaluator = Evaluator()
+        return bool(evaluator.value(low[1]) < evaluator.value(high[2]))
+    except (Undefined, TooLarge, KeyError, TypeError):
+        return True
 
 
 def _overlap(a: Expr, b: Expr) -> Expr:

@@ -168,6 +168,8 @@ class TermReader(AtomReader):
                 factor = self.power()
             else:
                 break
+            if factor == ("condition",):  # (k in Z) after a value
+                continue
             result = (*result, factor) if flat else ("*", result, factor)
             flat = True
         return result
@@ -232,9 +234,10 @@ class TermReader(AtomReader):
 
     def take_letter_o(self) -> bool:
         """After `90^`: take the letter that some write for the degree sign."""
-        if self.tokens[self.at][:2] != ("w", "o"):
+        pieces = [token[1] for token in self.tokens[self.at : self.at + 3]]
+        if pieces[:1] != ["o"] and pieces != ["{", "o", "}"]:
             return False
-        self.at += 1
+        self.at += 1 if pieces[0] == "o" else 3
         return True
 
     def script(self) -> Expr:
