@@ -26,7 +26,7 @@ class CollectionComparison(ValueComparison):
             judged = self.compare(a, b)
             if judged.relation == DIFFERENT:
                 return Judged(DIFFERENT, f"part {k} differs: {judged.why}" if len(pairs) > 1 else judged.why)
-            if judged.relation == UNDECIDED:
+            if judged.relation != SAME:
                 undecided = judged
         return undecided or Judged(SAME, "every part is the same")
 
@@ -107,7 +107,7 @@ class CollectionComparison(ValueComparison):
                     if judged.relation == SAME:
                         found = True
                         break
-                    undecided = undecided or judged.relation == UNDECIDED
+                    undecided = undecided or judged.relation != DIFFERENT
                 if not found:
                     return Judged(UNDECIDED if undecided else DIFFERENT, f"{show(member)} {words}")
         return Judged(SAME, "both hold the same members")
