@@ -15,14 +15,25 @@ from .slow_algebra import Budget, build
 from .slow_latex import read_latex
 from .slow_numbers import Number
 from .slow_read import IncompleteConstruct, check_text, read_calculus
-from .slow_values import DIFFERENT, FEWEST_POINTS, REFERENCE_SHARE, SAME, UNDECIDED, Values, agree
+from .slow_values import (
+    DIFFERENT,
+    FEWEST_POINTS,
+    REFERENCE_SHARE,
+    SAME,
+    UNDECIDED,
+    Values,
+    agree,
+    as_fraction,
+    decimal_of,
+    is_rounding,
+)
 
-__all__ = ["answer"]
+__all__ = ["compare_texts"]
 
 SHOWN = 200  # characters of how a text was read
 
 
-def answer(reference: str, answer: str, deadline: float, reference_done: Callable[[], None]) -> dict[str, str]:
+def compare_texts(reference: str, answer: str, deadline: float, reference_done: Callable[[], None]) -> dict[str, str]:
     """Return what a comparison found, as the fields of an Outcome."""
     budget = Budget(deadline)
     found = {"relation": "", "detail": "", "reference_read": "", "answer_read": ""}
@@ -95,12 +106,19 @@ class _Comparison(Values):
         percent = a[0] == "pct", b[0] == "pct"
         if percent == (True, False) and self.same(a[1], b) == SAME:
             return SAME
+        if (a[0] == "deg") != (b[0] == "deg") and self.same(
+            *(side[1] if side[0] == "deg" else side for side in (a, b))
+        ) == SAME:
+            return SAME
         return self.same(a, b)
 
     def same(self, a: Expr, b: Expr) -> str:
         if a == b:
             return SAME
         a, b = _plain(a), _plain(b)
+        if not (self.roundings_hold(a) and self.roundings_hold(b)):
+            return self.because(DIFFERENT, "what stands after the sign of approximation is not near")
+        a, b = _exact(a), _exact(b)
         if a[0] == "qty" or b[0] == "qty":
             return self.quantities(a, b)
         if "named" in (a[0], b[0]):
@@ -116,6 +134,16 @@ class _Comparison(Values):
         if not (_is_value(a) and _is_value(b)):
             return self.because(DIFFERENT, "one is a statement or words, the other is not")
         return self.values(a, b)
+
+    def roundings_hold(self, expr: Expr) -> bool:
+        """Tell whether what is said to be approximately so is, as a decimal of whatever length."""
+        if expr[0] != "approx":
+            return True
+        exact, shown = self.end_of(expr[1]), decimal_of(expr[2])
+        if exact is None or not _is_value(exact) or shown is None:
+            return False
+        number = self.value(exact).at({}, False, self.budget)
+        return isinstance(number, Number) and is_rounding(as_fraction(number), *shown[:2])
 
     def all(self, pairs: Iterable[tuple[Expr, Expr]]) -> str:
         """Compare pair by pair: one difference is a difference."""
@@ -250,11 +278,18 @@ def _is_value(expr: Expr) -> bool:
 
 def _plain(expr: Expr) -> Expr:
     """Spell out plus or minus, and take an approximation for what it approximates."""
-    if expr[0] == "approx":
-        return _plain(expr[1])
+    if expr[0] == "chain" and "approx" in expr[2]:
+        sides, operators = expr[1], expr[2]
+        at = operators.index("approx")
+        exact = sides[0] if at == 0 else ("chain", sides[: at + 1], operators[:at])
+        return ("approx", exact, sides[at + 1]) if at + 2 == len(sides) else ("false",)
     if expr[0] in ("pm", "mp"):
         return ("list", ("+", expr[1], expr[2]), ("+", expr[1], ("neg", expr[2])))
     return expr
+
+
+def _exact(expr: Expr) -> Expr:
+    return expr[1] if expr[0] == "approx" else expr
 
 
 def _vector(expr: Expr) -> Expr:

@@ -3,7 +3,7 @@ r"""What does a text say that holds integrals, limits or derivatives? Text to `E
 Both lanes read with one reader, so that a notation means the same in both. It does not know calculus; this module
 cuts each such construct out, reads its parts by themselves, and leaves a letter that nobody writes in its place:
 
-    2\int_0^1 x\,dx + 1   ->   2(ᐁ) + 1,   ᐁ = ("int", "x", 0, 1, ("sym", "x"))
+    2\int_0^1 x\,dx + 1   ->   2(0+ᐁ) + 1,   ᐁ = ("int", "x", 0, 1, ("sym", "x"))
 
 which adds these tags to those of expr.py:
 
@@ -89,7 +89,7 @@ class _Cutter:
             node, end = cut(text, start.end())
             mark = chr(FIRST_MARK + len(self.found))
             self.found[mark] = node
-            text = f"{text[: start.start()]}({mark}){text[end:]}"
+            text = f"{text[: start.start()]}(0+{mark}){text[end:]}"  # a bare letter would be read as a name
         return self.part(text)
 
     @staticmethod
@@ -106,15 +106,9 @@ class _Cutter:
 
     def put_in(self, expr: Expr) -> Expr:
         tag = expr[0] if expr else None
-        if tag == "sym" and expr[1] in self.found:
-            return self.found[expr[1]]
-        if tag == "named" and _MARKS.search(expr[1]):
-            # The reader takes a single letter for a name; this one stands for a value.
-            mark = expr[1].strip("() ")
-            if mark not in self.found:
-                raise Unreadable("an equation of that kind is not read")
-            return ("chain", (self.found[mark], self.put_in(expr[2])), ("=",))
-        if tag in ("range", "call", "text") and _MARKS.search(str(expr[1])):
+        if tag == "+" and len(expr) == 3 and expr[1] == ("num", 0) and expr[2][0] == "sym" and expr[2][1] in self.found:
+            return self.found[expr[2][1]]
+        if tag in ("named", "range", "call", "text", "sym") and _MARKS.search(str(expr[1])):
             raise Unreadable("a statement of that kind is not read")
         return tuple(self.put_in(part) if isinstance(part, tuple) else part for part in expr)
 

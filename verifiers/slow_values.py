@@ -24,10 +24,22 @@ from .expr import Expr
 from .slow_algebra import UNFINISHED, Budget, build, work_out
 from .slow_numbers import Number, Undefined, Unsupported, evaluate
 
-__all__ = ["DIFFERENT", "FEWEST_POINTS", "REFERENCE_SHARE", "SAME", "UNDECIDED", "Value", "Values", "agree"]
+__all__ = [
+    "DIFFERENT",
+    "FEWEST_POINTS",
+    "REFERENCE_SHARE",
+    "SAME",
+    "UNDECIDED",
+    "Value",
+    "Values",
+    "agree",
+    "decimal_of",
+]
 
 SAME, DIFFERENT, UNDECIDED = "same", "different", "undecided"
-FEWEST_POINTS, MOST_POINTS = 5, 24
+FEWEST_POINTS, MORE_POINTS, MOST_POINTS = 5, 7, 24
+ISOLATED_POINTS = 1
+LARGEST_WHOLE = 29  # a prime, so that whole numbers taken in even steps below it do not repeat
 # Digits: more than 40 are not asked for; an integral that was approximated must come to 12.
 MOST_AGREEMENT, LEAST_AGREEMENT, SPARE_DIGITS = 40, 12, 3
 CLEARLY = 10**3  # times the tolerance, above which two values differ
@@ -44,7 +56,7 @@ class Value:
     """One side's value: its expression, worked out as far as possible, and its numbers at the points asked for."""
 
     def __init__(self, expr: Expr, budget: Budget, share: float) -> None:
-        self.decimal = _decimal(expr)
+        self.decimal = decimal_of(expr)
         self.raw = build(expr)
         self.symbols: set[sympy.Symbol] = self.raw.free_symbols
         self.whole = _whole_symbols(self.raw)
@@ -125,7 +137,7 @@ class Values:
         return self.by_points(left, right)
 
     def by_points(self, left: Value, right: Value) -> str:
-        agreed = 0
+        agreed = exceptions = 0
         fewest = FEWEST_POINTS if left.symbols | right.symbols else 1
         for one, two in self.numbers(left, right):
             if isinstance(one, Number) and isinstance(two, Number):
@@ -136,7 +148,10 @@ class Values:
                 if agreed == fewest:
                     return self.because(SAME, "their values agree to many digits")
             elif {type(one), type(two)} == {Number, Undefined}:
-                return self.because(DIFFERENT, "one has a value where the other has none")
+                exceptions += 1
+                if exceptions > ISOLATED_POINTS or fewest == 1:
+                    return self.because(DIFFERENT, "one has a value where the other has none")
+                fewest += MORE_POINTS  # one isolated point does not make a difference; is it one?
         self.reference_unknown = not left.closed
         if not (left.known and right.known):
             return self.because(UNDECIDED, "it could not be worked out")
@@ -199,10 +214,10 @@ def _as_written(number: Number) -> tuple[Fraction, bool]:
     return (Fraction(nearest, scale), True) if finite else (ratio, False)
 
 
-def _decimal(expr: Expr) -> tuple[Fraction, int, int] | None:
+def decimal_of(expr: Expr) -> tuple[Fraction, int, int] | None:
     """Return (value, places after the point, significant digits) of a number written with a point, or 1.5 * 10^3."""
     if expr[0] == "neg":
-        inside = _decimal(expr[1])
+        inside = decimal_of(expr[1])
         return None if inside is None else (-inside[0], *inside[1:])
     if expr[0] == "dec":
         return Fraction(expr[1]), expr[2], expr[3]
@@ -236,8 +251,9 @@ def _whole_symbols(expr: sympy.Basic) -> set[sympy.Symbol]:
 
 def _sample(name: str, number: int, whole: bool) -> Fraction:
     """Return the value of a variable at a point: fixed, without pattern, of both signs and all sizes."""
-    chance = random.Random(hashlib.sha256(f"{name}/{number}".encode(errors="replace")).digest())
     if whole:
-        return Fraction(chance.randint(1, 3 + number))
+        start, step, *_ = hashlib.sha256(name.encode(errors="replace")).digest()
+        return Fraction(1 + (start + number * (1 + step % (LARGEST_WHOLE - 1))) % LARGEST_WHOLE)
+    chance = random.Random(hashlib.sha256(f"{name}/{number}".encode(errors="replace")).digest())
     value = Fraction(chance.randint(1, 997) * SIZES[number % len(SIZES)], 997)
     return value if number < 2 or chance.random() < 0.5 else -value

@@ -80,13 +80,13 @@ def serve(config: dict[str, Any]) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     channels = [socket.socket(fileno=number) for number in config["sockets"]]
     try:
-        answer, die_with_parent = _prepare()
+        compare, die_with_parent = _prepare()
     except BaseException as error:
         for channel in channels:
             with contextlib.suppress(OSError):
                 send_frame(channel, {"failed": f"{type(error).__name__}: {error}"[:500]})
         return
-    nursery = Nursery(channels, config, answer, die_with_parent)
+    nursery = Nursery(channels, config, compare, die_with_parent)
     try:
         for channel in channels:
             send_frame(channel, {"ready": True})
@@ -100,13 +100,13 @@ def serve(config: dict[str, Any]) -> None:
 
 def _prepare() -> tuple[Callable[..., dict[str, str]], Callable[[], None]]:
     from .slow_algebra import forbid_evaluation_of_text
-    from .slow_compare import answer
+    from .slow_compare import compare_texts
 
     forbid_evaluation_of_text()
     # What is built on first use (sympy's rules, tables and caches) is built here, once, and inherited.
     for pair in FIRST:
-        answer(*pair, 10.0, lambda: None)
-    return answer, _death_follower()
+        compare_texts(*pair, 10.0, lambda: None)
+    return compare_texts, _death_follower()
 
 
 def _death_follower() -> Callable[[], None]:
@@ -131,12 +131,12 @@ class Nursery:
         self,
         channels: list[socket.socket],
         config: dict[str, Any],
-        answer: Callable[..., dict[str, str]],
+        compare: Callable[..., dict[str, str]],
         die_with_parent: Callable[[], None],
     ) -> None:
         self.channels = channels
         self.config = config
-        self.answer = answer
+        self.compare = compare
         self.die_with_parent = die_with_parent
         self.jobs: dict[int, Job] = {}  # by the file descriptor of the pipe
         self.slots = {channel.fileno(): slot for slot, channel in enumerate(channels)}
@@ -159,7 +159,7 @@ class Nursery:
                 else:
                     self.finish(self.jobs[number])
             if idle and not ready:
-                self.answer(*self.later.pop(), 10.0, lambda: None)
+                self.compare(*self.later.pop(), 10.0, lambda: None)
                 self.freeze()
             self.kill_stuck()
 
@@ -247,7 +247,7 @@ def _work(request: dict[str, Any], pipe: int, nursery: Nursery) -> None:
         os.write(pipe, REFERENCE_DONE)
 
     try:
-        reply = nursery.answer(request["reference"], request["answer"], deadline, reference_done)
+        reply = nursery.compare(request["reference"], request["answer"], deadline, reference_done)
     except MemoryError:
         raise
     except BaseException as error:  # a fault of ours, but one that this text brings about

@@ -159,7 +159,7 @@ pid = os.fork()
 if not pid:
     class Nursery: channels, jobs, config = [], {}, {"memory_bytes": 1 << 30}; die_with_parent = staticmethod(lambda: None)
     def stuck(*_): return str((7 ** 5_000_000) ** 40)
-    Nursery.answer = staticmethod(stuck)
+    Nursery.compare = staticmethod(stuck)
     slow_worker._work({"reference": "", "answer": "", "deadline": 0.2}, writing, Nursery)
 _, status = os.waitpid(pid, 0)
 print(json.dumps(os.WTERMSIG(status) == signal.SIGPROF))

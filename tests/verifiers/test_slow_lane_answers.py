@@ -57,6 +57,9 @@ SAME = [
     ("f(x)+f(x)", "2f(x)"),
     (r"e^{i\pi}", "-1"),
     (r"\sqrt{x-20}^2", "x-20"),
+    ("n+1", r"\frac{n^2-1}{n-1}+0\cdot n!"),
+    (r"-\ln(1-x)", r"\sum_{n=1}^\infty\frac{x^n}{n}"),
+    (r"e^x", r"\sum_{n=0}^\infty\frac{x^n}{n!}"),
     # statements and collections
     (r"x^2+y^2=1", "2x^2+2y^2-2=0"),
     (r"y=2x+1", "2x-y+1=0"),
@@ -68,6 +71,10 @@ SAME = [
     (r"\det\begin{pmatrix}a&b\\c&d\end{pmatrix}", "ad-bc"),
     (r"\begin{pmatrix}\int_0^1 xdx\\2\end{pmatrix}", r"\begin{pmatrix}1/2\\2\end{pmatrix}"),
     (r"\int_0^2 dx\text{ m}", r"200\text{ cm}"),
+    (r"\int_0^1 x^2dx \approx 0.33", r"\frac13"),
+    (r"\pi", r"\pi\int_0^1 dx = \pi \approx 3.1"),
+    (r"\int_0^{90} dx^\circ", r"\frac{\pi}{2}"),
+    (r"\{x^2|_{x=2}, 3\}", "3, 4"),  # one for latex2sympy
     # a decimal for a value without a finite expansion
     (r"\int_0^1 x^2dx", "0.3333"),
     (r"\int_0^1 x^xdx", "0.7834"),
@@ -91,6 +98,9 @@ DIFFERENT = [
     (r"\frac{n(n+1)}{2}", r"\sum_{k=1}^n k^2"),
     (r"\sum_{k=1}^{n} k", r"\sum_{k=1}^{m} k"),
     (r"x^2+y^2=1", "x+y=1"),
+    (r"\sum_{k=0}^n\binom nk", "n^2-n+2"),
+    (r"\frac13", r"\int_0^1 x^2dx \approx 0.4"),
+    ("5", r"5\int_0^1 dx \approx 7"),
     ("x=5", "2x=10"),
     ("x=5", "y=5"),
     (r"\int_0^1 x dx", "x"),
