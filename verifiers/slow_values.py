@@ -33,7 +33,9 @@ __all__ = [
     "Value",
     "Values",
     "agree",
+    "as_fraction",
     "decimal_of",
+    "is_rounding",
 ]
 
 SAME, DIFFERENT, UNDECIDED = "same", "different", "undecided"
@@ -186,8 +188,7 @@ class Values:
             return self.because(DIFFERENT, "the value has a finite decimal expansion, and this is another")
         if digits < ROUNDING_DIGITS:
             return self.because(DIFFERENT, f"a rounded value needs at least {ROUNDING_DIGITS} significant digits")
-        gap = (abs(ratio) - abs(written)) * Fraction(10) ** places
-        if (ratio < 0) == (written < 0) and -Fraction(1, 2) <= gap < 1:
+        if is_rounding(ratio, written, places):
             return self.because(SAME, "the decimal is the value, rounded or cut")
         return self.because(DIFFERENT, "the decimal is not the value, rounded or cut")
 
@@ -204,10 +205,21 @@ def agree(one: Number, two: Number) -> bool | None:
         return False if gap > tolerance * CLEARLY else None
 
 
+def as_fraction(number: Number) -> Fraction:
+    """Return the exact value of the binary digits of a real number."""
+    man, exp = number.value.real.man_exp
+    return Fraction(int(man)) * Fraction(2) ** int(exp)
+
+
+def is_rounding(value: Fraction, written: Fraction, places: int) -> bool:
+    """Tell whether a decimal is a value rounded or cut to so many places."""
+    gap = (abs(value) - abs(written)) * Fraction(10) ** places
+    return (value < 0) == (written < 0) and -Fraction(1, 2) <= gap < 1
+
+
 def _as_written(number: Number) -> tuple[Fraction, bool]:
     """Return a value as a fraction, and whether it ends in zeros as far as it is known (then it is cut there)."""
-    man, exp = number.value.man_exp
-    ratio = Fraction(man) * Fraction(2) ** exp
+    ratio = as_fraction(number)
     scale = 10 ** (number.digits // 2)
     nearest = round(ratio * scale)
     finite = abs(ratio * scale - nearest) < Fraction(1, 10 ** (number.digits // 3))
