@@ -134,7 +134,7 @@ class CollectionComparison(ValueComparison):
         plain = [_as_interval(side) for side in (reference, answer)]
         if plain[0][0] == "interval" == plain[1][0]:
             a, b = plain
-            if _bounded_open(a) != _bounded_open(b):
+            if a[3:] != b[3:]:
                 return Judged(DIFFERENT, "the ends are open in one and closed in the other")
             return self.all_same([(a[1], b[1]), (a[2], b[2])])
         pieces = [self.pieces(side) for side in plain]
@@ -176,7 +176,6 @@ class CollectionComparison(ValueComparison):
                 found = [left for kept in found for left in _cut(kept, taken)]
         else:
             raise KeyError(expr[0])
-        found = [(a, b, ao or a in _ENDLESS, bo or b in _ENDLESS) for a, b, ao, bo in found]
         found.sort(key=lambda piece: (float(piece[0]), piece[2]))
         merged: list[tuple[Any, Any, bool, bool]] = []
         for piece in found:
@@ -204,11 +203,6 @@ def _as_union(side: Expr, other: Expr) -> Expr:
 
 def _as_interval(expr: Expr) -> Expr:
     return ("interval", expr[1], expr[2], True, True) if is_pair(expr) else expr
-
-
-def _bounded_open(interval: Expr) -> tuple[bool, bool]:
-    ends = (("neg", INFINITY), INFINITY)
-    return interval[3] or interval[1] in ends, interval[4] or interval[2] in ends
 
 
 def _cut(piece: Piece, taken: Piece) -> list[Piece]:

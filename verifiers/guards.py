@@ -6,6 +6,7 @@ undone (`form="evaluated"`), and an answer that only repeats an expression of th
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from fractions import Fraction
@@ -42,7 +43,9 @@ def is_done(answer: Expr) -> bool:
     if symbols(answer):
         return True
     if tag in ("neg", "pct", "deg", "qty", "mixed"):
-        return is_done(answer[1])
+        return not (tag == "neg" and answer[1][0] == "neg") and is_done(answer[1])
+    if tag == "root" and answer[2] == ("num", 2) and answer[1][0] == "num" and isinstance(answer[1][1], int):
+        return all(answer[1][1] % (k * k) for k in range(2, min(1_000, math.isqrt(abs(answer[1][1]))) + 1))
     if _is_fraction(answer) or _is_scientific(answer):
         return True
     if _is_rational(answer):
@@ -158,10 +161,15 @@ def _canonical(expr: Expr) -> Expr:
     """Return an expression with the terms of sums and the factors of products in a fixed order."""
     if expr[0] == "named":
         return _canonical(expr[2])
-    parts = tuple(
-        _canonical(part) if isinstance(part, tuple) and part and isinstance(part[0], str) else part for part in expr
-    )
-    return (parts[0], *sorted(parts[1:], key=repr)) if parts[0] in ("+", "*") else parts
+    tag = expr[0]
+    parts = [
+        _canonical(part) if isinstance(part, tuple) and part and isinstance(part[0], str) else part for part in expr[1:]
+    ]
+    if tag in ("+", "*"):
+        nothing = ("num", 0 if tag == "+" else 1)
+        parts = sorted((part for part in parts if part != nothing), key=repr)
+        return parts[0] if len(parts) == 1 else (tag, *parts)
+    return parts[0] if tag == "/" and parts[1] == ("num", 1) else (tag, *parts)
 
 
 _PIECE = re.compile(r"\\[A-Za-z]+|\d+(?:\.\d+)?|[A-Za-z]|[^\s{}$]")

@@ -30,7 +30,8 @@ __all__ = ["Explanation", "MathVerifier"]
 
 _CHOICE = re.compile(r"(?:\(\s*([A-Ja-j])\s*\)|([A-J])\s*[.:)](?!\S*=)|([A-Ja-j])\s*$)\s*(.*)", re.DOTALL)
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
-_NOT_PROSE = re.compile(r"[\\=^_<>+*/!$%|]")
+_NOT_PROSE = re.compile(r"[\\=^_<>+*/!$%|\[\]]|^\s*-|-\s*\d")
+_NUMBERED_PROSE = re.compile(r"[{}\"\s]+")
 _PROSE = re.compile(r"[{}$\\,.;:!?'\"()\s-]+")
 _SINGLE = re.compile(r"\{([A-Za-z0-9])\}(?![0-9A-Za-z])")
 _LOOSE = re.compile(r"(?<![0-9A-Za-z]) +| +(?![0-9A-Za-z])")
@@ -197,7 +198,16 @@ class MathVerifier(Verifier):
         start = perf_counter()
         try:
             return self._from_end_to_end(start, response, problem, slow=slow)
+        except RecursionError:  # the caller's stack is nearly full: a thread has one of its own
+            with ThreadPoolExecutor(1) as fresh:
+                return fresh.submit(self._deeply_nested, start, response, problem, slow=slow).result()
         except Exception as error:  # a bug of ours must not end a training run, nor be scored as the response's fault
+            return self._explained(start, self._fault(problem, error), None, "")
+
+    def _deeply_nested(self, start: float, response: str, problem: Problem | str, *, slow: bool) -> Explanation | None:
+        try:
+            return self._from_end_to_end(start, response, problem, slow=slow)
+        except Exception as error:
             return self._explained(start, self._fault(problem, error), None, "")
 
     def _fault(self, problem: Problem | str, error: Exception) -> Verdict:
@@ -275,7 +285,7 @@ class MathVerifier(Verifier):
         if (option_text := _option_text(wanted)) and not _CHOICE.fullmatch(given):
             return self._judge(answers, option_text, prompt, slow=slow)
         prose = _as_prose(wanted)
-        if prose is not None and len(given) < MAX_LENGTH and prose == _words(given):
+        if prose is not None and len(given) < MAX_LENGTH and prose == _as_prose(given):
             return Verdict(Status.CORRECT, "the same words", "fast", prose, prose)
 
         joined = join_groups(wanted)
@@ -453,16 +463,23 @@ def _tight(text: str) -> str:
 
 
 def _words(text: str) -> str:
-    return _PROSE.sub(" ", text.replace("\\text", " ")).strip().lower()
+    """Return the words of a text in lower case; marks between them go only where no number could change by it."""
+    bare = text.replace("\\text", " ")
+    if any(c.isdigit() for c in bare):
+        return _NUMBERED_PROSE.sub(" ", bare).strip().lower()
+    return _PROSE.sub(" ", bare).strip().lower()
 
 
 def _as_prose(text: str) -> str | None:
-    """Return the words of a reference that is prose rather than mathematics; None if it is not."""
+    """Return the words of a text that is prose rather than mathematics; None if it is not."""
     bare = text.replace("\\text", "")
-    if _NOT_PROSE.search(bare) or not re.search(r"[^\W\d_]{2}", bare) or not _well_formed(text):
+    if _NOT_PROSE.search(bare) or not _well_formed(text):
         return None
+    longest = max((len(word) for word in re.findall(r"[^\W\d_]+", bare)), default=0)
+    if longest < 2 or (longest < 4 and re.search(r"[^\w\s{}]|\d", bare)):
+        return None  # symbols, or a number with a unit
     if any(c.isdigit() for c in bare) and len(re.findall(r"[^\W\d_]{3,}", bare)) < 2:
-        return None  # a number with a unit
+        return None
     return _words(text)
 
 

@@ -63,10 +63,7 @@ def read(text: str, *, soft_units: bool = True) -> Expr:
     special = special_number(text)
     if special is not None:
         return special
-    try:
-        return Reader(tokenize(without_repeating(text)), soft_units).answer()
-    except RecursionError:
-        raise Unreadable("the answer is nested too deeply") from None
+    return Reader(tokenize(without_repeating(text)), soft_units).answer()
 
 
 class Reader(TermReader):

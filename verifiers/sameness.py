@@ -41,7 +41,7 @@ class Comparison(CollectionComparison):
             judged = Judged(UNDECIDED, str(large))
         except Undefined as undefined:
             return Judged(UNDECIDED, f"a part has no value: {undefined}")
-        except (KeyError, RecursionError) as unknown:
+        except KeyError as unknown:
             return Judged(UNDECIDED, f"no rule compares these forms ({unknown})")
         if judged.relation == DIFFERENT:
             return judged

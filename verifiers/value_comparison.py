@@ -7,10 +7,11 @@ the reference.
 
 from __future__ import annotations
 
+import math
 import random
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -188,12 +189,13 @@ class ValueComparison(ABC):
 
     def functions(self, reference: Expr, answer: Expr, names: list[str]) -> Judged:
         plain = is_plain(reference) and is_plain(answer)
-        judged = self.agree(reference, answer, self.points(names, plain=plain), 3 if plain else 4)
-        if judged.relation != SAME and _WHOLE_NUMBER_NAMES.issuperset(names) and not plain:
-            # (-1)^n and cos(n pi) are meant for whole n; factorials exist nowhere else.
-            return self.agree(reference, answer, self.whole_points(names), 5)
-        if judged.relation == UNDECIDED:
-            return self.agree(reference, answer, self.whole_points(names), 5)
+        bend = 0 if plain else max(_largest_bend(reference), _largest_bend(answer))
+        judged = self.agree(
+            reference, answer, self.points(names, plain=plain, beyond=bend), 3 if plain else 8 if bend else 4
+        )
+        # (-1)^n and cos(n pi) are meant for whole n; factorials exist nowhere else.
+        if judged.relation == UNDECIDED or (not plain and _WHOLE_NUMBER_NAMES.issuperset(names)):
+            return self.agree(reference, answer, self.whole_points(names), 8)
         return judged
 
     def agree(self, reference: Expr, answer: Expr, points: Any, enough: int) -> Judged:
@@ -220,19 +222,25 @@ class ValueComparison(ABC):
                 return Judged(SAME, "the same function of the same variables")
         return Judged(UNDECIDED, "no points were found at which both are defined")
 
-    def points(self, names: list[str], *, plain: bool) -> Any:
-        """Yield values for the symbols: whole numbers for rational functions, else small fractions of both signs."""
+    def points(self, names: list[str], *, plain: bool, beyond: int = 0) -> Iterator[dict[str, int | Fraction]]:
+        """Yield values for the symbols: whole numbers for rational functions, else small fractions of both signs.
+
+        beyond: the largest number at which a function may bend (|x - 10|); every other point then lies past it.
+        """
         draw = self.random.randint
-        for k in range(12):
+        for k in range(18):
             if plain:
                 yield {name: draw(-30_000, 30_000) or 1 for name in names}
+            elif beyond and k % 2:
+                yield {name: (-1) ** draw(0, 1) * Fraction(beyond * draw(110, 400), 101) for name in names}
             else:
-                sign = -1 if k % 3 == 1 else 1
+                sign = -1 if k % 3 == 1 or k % 4 == 2 else 1
                 yield {name: Fraction(sign * draw(1, 60 if k % 2 else 500), 101) for name in names}
 
-    def whole_points(self, names: list[str]) -> Any:
-        for k in range(8):
-            yield {name: self.random.randint(1, 9 + 3 * k) for name in names}
+    def whole_points(self, names: list[str]) -> Iterator[dict[str, int | Fraction]]:
+        """Yield small whole numbers, odd and even ones for the first symbol in any case."""
+        for k in range(1, 13):
+            yield {name: k if name == names[0] else self.random.randint(1, 9) for name in names}
 
 
 def is_plain(expr: Expr) -> bool:
@@ -243,6 +251,29 @@ def is_plain(expr: Expr) -> bool:
     if tag == "^":
         return expr[2][0] == "num" and isinstance(expr[2][1], int) and expr[2][1] <= 64 and is_plain(expr[1])
     return tag in ("+", "*", "/", "neg", "mixed") and all(is_plain(part) for part in expr[1:])
+
+
+_BENDING = frozenset("abs sign min max floor ceil".split())
+
+
+def _largest_bend(expr: Expr) -> int:
+    """Return the size of the largest number in an expression that may bend or jump somewhere; 0 if it has no such part."""
+    bends = False
+    largest = 1
+    stack: list[Any] = [expr]
+    while stack:
+        part = stack.pop()
+        if not isinstance(part, tuple):
+            continue
+        if part[0] == "num" and abs(part[1]) < 10**60:
+            largest = max(largest, abs(math.ceil(part[1])))
+        elif (
+            part[0] == "^" and part[1][0] == part[2][0] == "num" and isinstance(part[2][1], int) and 0 < part[2][1] < 60
+        ):
+            largest = max(largest, abs(math.ceil(part[1][1])) ** part[2][1] if abs(part[1][1]) < 1000 else 1)
+        bends = bends or part[0] == "root" or (part[0] == "fn" and part[1] in _BENDING)
+        stack.extend(part[1:])
+    return largest if bends else 0
 
 
 def _infinite(expr: Expr) -> int:
