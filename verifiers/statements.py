@@ -23,7 +23,7 @@ def related(names: list[str | None], sides: list[Expr], operators: list[str]) ->
         if inside[0] in ("range", "set", "list"):
             return ("named", names[0], inside[2] if inside[0] == "range" else inside)
         if inside[0] == "tuple" and len(inside) == 3:
-            return ("range", names[0], ("interval", inside[1], inside[2], True, True))
+            return ("range", names[0], ("interval", bars[1], inside[2], True, True))
         if inside[0] == "text":
             return ("condition",)  # k in Z says what k may be, not what the answer is
         raise Unreadable("membership in something that is no set")
@@ -45,15 +45,15 @@ def related(names: list[str | None], sides: list[Expr], operators: list[str]) ->
     if (
         len(sides) == 2
         and named == [0]
-        and (inside := re.fullmatch(r"\|([a-z])\|", str(names[0])))
+        and (bars := re.fullmatch(r"\|([a-z])\|", str(names[0])))
         and operators[0] in _FLIPPED
     ):
         end, closed = sides[1], operators[0] in ("le", "ge")
         if operators[0] in ("<", "le"):
-            return ("range", inside[1], ("interval", ("neg", end), end, not closed, not closed))
+            return ("range", bars[1], ("interval", ("neg", end), end, not closed, not closed))
         return (
             "range",
-            inside[1],
+            bars[1],
             ("union", _half_line(_FLIPPED[operators[0]], ("neg", end)), _half_line(operators[0], end)),
         )
     if len(sides) == 2 and len(named) >= 1 and operators[0] != "in":
@@ -68,10 +68,10 @@ def related(names: list[str | None], sides: list[Expr], operators: list[str]) ->
         if operators[0] in ("<", "le") and operators[1] in ("<", "le"):
             open_low, open_high = operators[0] == "<", operators[1] == "<"
             between: Expr = ("interval", low, high, open_low, open_high)
-            if inside := re.fullmatch(r"\|([a-z])\|", str(names[1])):
+            if bars := re.fullmatch(r"\|([a-z])\|", str(names[1])):
                 return (
                     "range",
-                    inside[1],
+                    bars[1],
                     ("union", ("interval", ("neg", high), ("neg", low), open_high, open_low), between),
                 )
             return ("range", names[1], between)
@@ -156,7 +156,7 @@ def _faces(a: Expr, b: Expr) -> bool:
     if a[0] != "interval" or b[0] != "interval":
         return False
     infinity: Expr = ("const", "inf")
-    return (a[2] == infinity) != (b[2] == infinity)
+    return bool((a[2] == infinity) != (b[2] == infinity))
 
 
 def _meet(a: Expr, b: Expr) -> bool:
