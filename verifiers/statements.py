@@ -23,7 +23,7 @@ def related(names: list[str | None], sides: list[Expr], operators: list[str]) ->
         if inside[0] in ("range", "set", "list"):
             return ("named", names[0], inside[2] if inside[0] == "range" else inside)
         if inside[0] == "tuple" and len(inside) == 3:
-            return ("range", names[0], ("interval", bars[1], inside[2], True, True))
+            return ("range", names[0], ("interval", inside[1], inside[2], True, True))
         if inside[0] == "text":
             return ("condition",)  # k in Z says what k may be, not what the answer is
         raise Unreadable("membership in something that is no set")
