@@ -20,12 +20,14 @@ from sympy.parsing import sympy_parser
 
 from .expr import Expr, Unreadable
 
-__all__ = ["Budget", "build", "forbid_evaluation_of_text", "work_out", "written_size"]
+__all__ = ["INFINITIES", "UNFINISHED", "Budget", "build", "forbid_evaluation_of_text", "work_out", "written_size"]
 
 Result = TypeVar("Result")
 
 LARGEST_WRITTEN = 20_000  # bits of the largest number that is written out
 LARGEST_DETERMINANT = 6
+# Told by identity: asking a number whether it is infinite may make sympy write it out.
+INFINITIES = (sympy.oo, -sympy.oo)
 UNFINISHED = (sympy.Integral, sympy.Limit, sympy.Sum, sympy.Product, sympy.Derivative)
 
 
@@ -197,7 +199,7 @@ def _divide(top: sympy.Expr, bottom: sympy.Expr) -> sympy.Expr:
 
 
 def _negative(value: sympy.Expr) -> sympy.Expr:
-    return -value if value.is_Rational or value.is_infinite else _mul(sympy.Integer(-1), value)
+    return -value if value.is_Rational or value in INFINITIES else _mul(sympy.Integer(-1), value)
 
 
 def _log(expr: Expr, bound: frozenset[str]) -> sympy.Expr:
@@ -251,7 +253,7 @@ def _integral(expr: Expr, bound: frozenset[str]) -> sympy.Expr:
 def _limit(expr: Expr, bound: frozenset[str]) -> sympy.Expr:
     _, variable, target, side, body = expr
     to = build(target, bound)
-    if to.is_infinite:
+    if to in INFINITIES:
         side = "-" if to is sympy.oo else "+"
     return sympy.Limit(build(body, bound | {variable}), _symbol(variable), to, side or "+-")
 

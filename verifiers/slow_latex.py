@@ -141,7 +141,7 @@ def _to_expr(value: Any) -> Expr:
 
 
 def _leaf(value: Any) -> Expr:
-    if not isinstance(value, sympy.Expr) or value.has(sympy.MatrixBase, sympy.MatrixSymbol):
+    if not isinstance(value, sympy.Expr) or value.is_Matrix or value.has(sympy.MatrixBase, sympy.MatrixExpr):
         raise Unreadable(f"a {type(value).__name__} is not read")
     # `i` is a variable there and the imaginary unit here, unless something is summed over it; `\gamma` the reverse.
     symbol = sympy.Symbol("i", real=True)

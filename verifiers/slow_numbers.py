@@ -18,6 +18,8 @@ import sympy
 from mpmath import mp
 from sympy.core.function import AppliedUndef
 
+from .slow_algebra import INFINITIES
+
 __all__ = ["Number", "Undefined", "Unsupported", "evaluate"]
 
 EXACT_DIGITS = (100, 150)  # for closed forms: cancellation may eat half
@@ -81,7 +83,7 @@ def _quadratures(expr: sympy.Basic) -> int:
     if isinstance(expr, sympy.Integral):
         return inner + len(expr.limits)
     if isinstance(expr, (sympy.Sum, sympy.Product)):
-        return inner + 1 if any(bound.is_infinite for limit in expr.limits for bound in limit[1:]) else inner
+        return inner + 1 if any(bound in INFINITIES for limit in expr.limits for bound in limit[1:]) else inner
     return inner
 
 
@@ -174,11 +176,7 @@ class _Evaluator:
         compare = _RELATIONS.get(type(condition).__name__)
         if compare is None:
             raise Unsupported(f"the condition {type(condition).__name__} is not evaluated")
-        if condition.rhs.is_infinite and condition.rhs.is_extended_real:
-            right = mp.inf if condition.rhs.is_extended_positive else mp.ninf
-        else:
-            right = self.real(condition.rhs)
-        return compare(self.real(condition.lhs), right)
+        return compare(self.bound(condition.lhs), self.bound(condition.rhs))
 
     def real(self, expr: Any) -> Any:
         value = mp.mpmathify(self.value(expr))

@@ -21,7 +21,7 @@ import mpmath
 import sympy
 
 from .expr import Expr
-from .slow_algebra import UNFINISHED, Budget, build, work_out
+from .slow_algebra import INFINITIES, UNFINISHED, Budget, build, work_out
 from .slow_numbers import Number, Undefined, Unsupported, evaluate
 
 __all__ = [
@@ -129,7 +129,7 @@ class Values:
             return self.because(UNDECIDED, "it has no value")
         if left.exact == right.exact:
             return self.because(SAME, "they come to the same")
-        if left.exact.is_infinite or right.exact.is_infinite:
+        if left.exact in INFINITIES or right.exact in INFINITIES:
             return self.because(DIFFERENT if left.closed and right.closed else UNDECIDED, "only one is infinite")
         for one, other in ((left, right), (right, left)):
             if one.decimal is not None and other.decimal is None and not other.symbols:
