@@ -189,9 +189,12 @@ class AtomReader(UnitReader):
             self.nesting -= 1
             return first
         if self.take("|") or self.take(":"):
+            of = first
             first = self.statement()
             if first[0] != "range":
                 raise Unreadable("a set by a condition that is not a range")
+            if of not in (("sym", first[1]), ("range", first[1], REALS)):
+                raise Unreadable("a set of something other than the real numbers that meet a condition")
             self.need("set}")
             self.nesting -= 1
             return first

@@ -115,7 +115,8 @@ _VANISH = frozenset(
     "left right middle big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle textstyle "
     "scriptstyle scriptscriptstyle limits nolimits quad qquad enspace thinspace negthinspace medspace "
     "thickspace hfill bf it rm sf tt em bfseries itshape large Large LARGE huge Huge small normalsize tiny "
-    "centering noindent boldmath unboldmath relax therefore because hphantom0 strut allowbreak nobreak ensuremath mathstrut".split()
+    "centering noindent boldmath unboldmath relax "
+    "therefore because checkmark blacksquare footnotesize scriptsize normalfont qedhere hphantom0 strut allowbreak nobreak ensuremath mathstrut".split()
 )
 _VANISH_WITH_ARGUMENT = frozenset(
     "color fcolorbox overset underset stackrel hspace vspace phantom hphantom vphantom label tag ref textcolor colorbox "
@@ -143,7 +144,11 @@ _DOUBLED = re.compile(
 )
 _RUN_ON = re.compile(r"\\(q?quad)(?=[A-Za-z])")
 _LETTER_UNION = re.compile(r"(?<=[)\]])\s*U\s*(?=[(\[])")
-_REMARK = re.compile(r"(?<=.)\\text\s*\{\s*\((?!or\b|not\b|and\b)[A-Za-z ]{3,40}\)\s*\}\s*$")
+_REMARK = re.compile(
+    r"(?<=.)\\text\s*\{\s*\("
+    r"(?![^)]*(?:\b(?:or|not|and|no)\b|wrong|incorrect|reject|extran|fail|exclu|invalid|impossible|false|discard))"
+    r"[A-Za-z ]{3,40}\)\s*\}\s*$"
+)
 _LETTER_TIMES = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*\^)")
 _SPACES = re.compile(r"[ \t\r\n]+")
 _HARD_GROUP = re.compile(
@@ -258,6 +263,8 @@ def _rename(text: str) -> str:
         elif word in _VANISH_WITH_ARGUMENT:
             for _ in range(2 if word == "fcolorbox" else 1):
                 argument = _ARGUMENT.match(text, end)
+                if argument is not None and "?" in argument.group():
+                    out.append("\\cancel ")  # equal, with a question mark over it
                 end = end if argument is None else argument.end()
         elif word in _KEEP_ARGUMENT:
             pass

@@ -37,7 +37,7 @@ _SINGLE = re.compile(r"\{([A-Za-z0-9])\}(?![0-9A-Za-z])")
 _LOOSE = re.compile(r"(?<![0-9A-Za-z]) +| +(?![0-9A-Za-z])")
 _TEXT = re.compile(r"\\text\s*|[{}]")
 _OPTION_WORD = re.compile(r"^(?:the\s+)?(?:option|choice|answer)\s*:?\s*(?=\(?[A-J]\b)", re.IGNORECASE)
-_MORE_CHOICES = re.compile(r"^\s*(?:[,;&/+=<>-]|and\b|or\b)|\([A-J]\)|\b(?:or|and)\s+[A-J]\b")
+_MORE_CHOICES = re.compile(r"^\s*(?:[,;&/+=<>]|and\b|or\b)|\([A-J]\)|\b[B-J]\s*[.)](?:\s|$)|\b(?:or|and)\s+[A-J]\b")
 
 
 class Verdict(NamedTuple):

@@ -15,7 +15,7 @@ from .collection_comparison import CollectionComparison, is_pair, without_unit
 from .evaluate import NeedsAlgebra, TooLarge, Undefined, is_exact
 from .expr import COLLECTIONS, Expr, show, symbols
 from .plus_minus import has_sign, signs_chosen
-from .rounding import decimal_of, rounds
+from .rounding import MIN_ROUNDED_DIGITS, decimal_of, rounds
 from .value_comparison import BEYOND, DIFFERENT, INFINITY, SAME, UNDECIDED, UNSOUND, Judged, is_plain
 
 __all__ = ["BEYOND", "DIFFERENT", "SAME", "UNDECIDED", "UNSOUND", "Comparison", "Judged"]
@@ -66,12 +66,8 @@ class Comparison(CollectionComparison):
             return Judged(UNSOUND, "the reference states an equation that does not hold")
         if answer[0] == "false":
             return Judged(DIFFERENT, "the answer states an equation that does not hold")
-        for side, swap in ((answer, False), (reference, True)):
-            if side[0] == "approx":
-                other = answer if swap else reference
-                pairs = [(part, other) if swap else (other, part) for part in side[1:]]
-                first = self.compare(*pairs[0])
-                return first if first.relation == SAME else self.compare(*pairs[1])
+        if reference[0] == "approx" or answer[0] == "approx":
+            return self.approximate(reference, answer)
         if reference[0] == "named" or answer[0] == "named":
             return self.named(reference, answer)
         if reference[0] == "range" or answer[0] == "range":
@@ -102,8 +98,10 @@ class Comparison(CollectionComparison):
             cut = operators.index("approx")
             exact = self.resolved(("chain", sides[: cut + 1], operators[:cut])) if cut else sides[0]
             shown = sides[-1]
-            if exact[0] in ("false", "chain") or not self.shows(shown, exact):
+            if exact[0] in ("false", "chain"):
                 return ("false",)
+            if not self.shows(shown, exact):
+                return ("approx", shown, exact) if len(sides) == 2 and self.shows(exact, shown) else ("false",)
             return ("approx", exact, shown)
         if any(op != "=" for op in operators):
             if len(sides) == 2 or any(symbols(side) for side in sides):
@@ -127,6 +125,16 @@ class Comparison(CollectionComparison):
         if not any(symbols(side) for side in sides):
             return set(sides) == {("num", 0)}
         return len(set(sides)) == 1 or self.identical(sides[-1], ("num", 0))
+
+    def approximate(self, reference: Expr, answer: Expr) -> Judged:
+        """Compare `a ≈ b`: its exact side counts, the shown one only where it may stand for the exact one anyway."""
+        if answer[0] == "approx":
+            exact, shown = answer[1:]
+            first = self.compare(reference, exact)
+            return self.compare(reference, shown) if first.relation != SAME and _shows_enough(shown) else first
+        exact, shown = reference[1:]
+        first = self.compare(exact, answer)
+        return self.compare(shown, answer) if first.relation != SAME and _shows_enough(shown) else first
 
     def identical(self, a: Expr, b: Expr) -> bool:
         try:
@@ -255,6 +263,11 @@ class Comparison(CollectionComparison):
             return sides
         apart = ("fn", "mod", ("+", reference[2], ("neg", answer[2])), reference[3])
         return self.compare(("num", 0), apart)
+
+
+def _shows_enough(shown: Expr) -> bool:
+    decimal = decimal_of(shown)
+    return decimal is not None and decimal[2] >= MIN_ROUNDED_DIGITS
 
 
 def _system_values(side: Expr) -> Expr:

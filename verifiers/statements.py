@@ -34,7 +34,7 @@ def related(names: list[str | None], sides: list[Expr], operators: list[str]) ->
             return _chain(sides, operators)  # x = 2x + 1 names nothing
         if names[0] is not None:
             parts = names[0][1:-1].split(",") if names[0].startswith("(") and names[0].endswith(")") else []
-            if len(parts) > 1 and sides[-1][0] == "tuple" and len(sides[-1]) == len(parts) + 1:
+            if len(parts) > 1 and len(sides) == 2 and sides[-1][0] == "tuple" and len(sides[-1]) == len(parts) + 1:
                 return ("system", *(("named", part, value) for part, value in zip(parts, sides[-1][1:], strict=True)))
             first = max(1, min(first, len(sides) - 1))
             return ("named", names[0], _chain(sides[first:], operators[first:]))
@@ -127,9 +127,11 @@ def joined(items: list[Expr], joins: list[str]) -> Expr:
             return (
                 "named",
                 items[0][1],
-                ("list", *(item[2] if item[0] == "named" else item for item in items)),
+                ("set", *(item[2] if item[0] == "named" else item for item in items)),
             )
         if len(named_items) == len(items):
+            if len({item[1] for item in items}) < len(items):
+                raise Unreadable("a name is given several values beside other names")
             return ("system", *items)
     return ("list", *items)
 

@@ -10,7 +10,25 @@ from .units import unit_of
 
 __all__ = ["TermReader"]
 
-_SCALES = {"dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_SCALES = {
+    "dozen": 12,
+    "score": 20,
+    "gross": 144,
+    "lakh": 10**5,
+    "crore": 10**7,
+    "hundred": 100,
+    "thousand": 10**3,
+    "million": 10**6,
+    "billion": 10**9,
+    "trillion": 10**12,
+}
+
+
+_PARTS = {
+    "half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourth": 4, "fourths": 4, "fifth": 5,
+    "fifths": 5, "sixth": 6, "sixths": 6, "eighth": 8, "eighths": 8, "tenth": 10, "tenths": 10, "hundredth": 100,
+    "hundredths": 100, "thousandth": 1000, "thousandths": 1000,
+}  # fmt: skip
 
 
 class TermReader(AtomReader):
@@ -81,6 +99,9 @@ class TermReader(AtomReader):
         while value[0] in ("num", "dec") and (token := self.tokens[self.at])[0] == "t" and token[1].lower() in _SCALES:
             self.at += 1
             value = number(value[1] * _SCALES[token[1].lower()])
+        if value[0] in ("num", "dec") and (token := self.tokens[self.at])[0] == "t" and token[1].lower() in _PARTS:
+            self.at += 1
+            value = ("/", value, ("num", _PARTS[token[1].lower()]))
         return value
 
     def factors(self, *, implicit_only: bool = False) -> Expr:
@@ -168,6 +189,8 @@ class TermReader(AtomReader):
                 factor = self.power()
             else:
                 break
+            if factor[0] == "tuple" and result[0] == "tuple":
+                self.fail("one point")
             if factor == ("condition",):  # (k in Z) after a value
                 continue
             result = (*result, factor) if flat else ("*", result, factor)

@@ -11,8 +11,11 @@ __all__ = ["CURRENCY", "UnitReader"]
 
 # Words that take back or qualify a number, where a unit would stand.
 _AFTERTHOUGHTS = frozenset(
-    "is are was not no isn't wrong incorrect false never than except but maybe unless if mistake perhaps possibly".split()
+    "is are was not no isn't wrong incorrect false never than except but maybe unless if mistake perhaps possibly "
+    "at least most more less "
+    "rejected extraneous fails fail failed excluded invalid impossible discarded factorial double twice times plus minus".split()
 )
+_UNIT_LETTERS = frozenset("mgshLlNJWAVCKTFH")
 _CURRENCY_CODES = {"USD": "dollar", "EUR": "euro", "GBP": "£", "JPY": "yen", "INR": "rupee", "Rs": "rupee"}
 CURRENCY = {"$": "dollar", "€": "euro", "£": "£", "¥": "yen", "₹": "rupee", "¢": "cent"}
 
@@ -43,7 +46,11 @@ class UnitReader(TokenStream):
             return False
         kind, after, _ = self.tokens[self.at + 1]
         ends = kind == "end" or (kind == "o" and after in (",", ";", "^", "/", ")")) or kind == "t"
-        return ends and (len(text) > 1 or text in "mgshLlNJWAVCKTFH") and self.tokens[self.at - 1][0] != "w"
+        return (
+            ends
+            and ((len(text) > 1 and not (len(text) == 2 and text[0] == "d")) or text in _UNIT_LETTERS)
+            and self.tokens[self.at - 1][0] != "w"
+        )
 
     def unit(self, value: Expr) -> tuple[Unit, frozenset[str]] | str | None:
         """Read the unit after a value: words, powers, `per`; "%" and "°" for the words percent and degrees."""
@@ -76,7 +83,7 @@ class UnitReader(TokenStream):
             if kind == "t" or (kind == "w" and (parts or pending > 1 or self.at_unit(value, text, spaced))):
                 lower = text.lower().rstrip(".")
                 self.at += 1
-                if lower in _AFTERTHOUGHTS:
+                if lower in _AFTERTHOUGHTS or (kind == "t" and len(text) == 1 and text not in _UNIT_LETTERS):
                     raise Unreadable(f"{text!r} stands after a number")
                 if lower in ("per", "each") and parts:
                     sign = -1
