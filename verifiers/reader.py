@@ -188,7 +188,7 @@ class Reader(TermReader):
             elif kind == "c" and text in FUNCTIONS and text not in ("sqrt", "exp", "abs", "log", "ln"):
                 out.append(text + " ")
             elif kind == "n" and (depth or (out and out[-1] == "_")):
-                if not (out[-1] == "_" or "_{" in "".join(out[-3:]) or out[-1] in "(,"):
+                if not letters or not (out[-1] == "_" or "_{" in "".join(out[-3:]) or out[-1] in "(,"):
                     return None
                 out.append(text)
             elif kind == "o" and text in "(){}_',|[]:" and (out or text in "|{("):
