@@ -116,7 +116,8 @@ _VANISH = frozenset(
     "scriptstyle scriptscriptstyle limits nolimits quad qquad enspace thinspace negthinspace medspace "
     "thickspace hfill bf it rm sf tt em bfseries itshape large Large LARGE huge Huge small normalsize tiny "
     "centering noindent boldmath unboldmath relax "
-    "therefore because checkmark blacksquare footnotesize scriptsize normalfont qedhere strut allowbreak nobreak ensuremath mathstrut".split()
+    "therefore because checkmark blacksquare footnotesize scriptsize normalfont qedhere "
+    "strut allowbreak nobreak ensuremath mathstrut".split()
 )
 _VANISH_WITH_ARGUMENT = frozenset(
     "color fcolorbox overset underset stackrel hspace vspace phantom hphantom vphantom label tag ref textcolor colorbox "
