@@ -48,8 +48,9 @@ CLEARLY = 10**3  # times the tolerance, above which two values differ
 ROUNDING_DIGITS = 4
 LARGEST_EXPONENT = 400
 # Shares of the time left: for working one side out, for its value at one point, for simplifying at last.
-REFERENCE_SHARE, ANSWER_SHARE, POINT_SHARE, SIMPLIFY_SHARE = 0.4, 0.5, 0.3, 0.9
-SIZES = (1, 3, 12, 1, 60, 5)  # of the values that variables take
+REFERENCE_SHARE, ANSWER_SHARE, POINT_SHARE, SIMPLIFY_SHARE = 0.5, 0.6, 0.3, 0.9
+# Of the values that variables take; small ones where a series may be left, since most converge near 0.
+SIZES, SERIES_SIZES = (1, 3, 12, 1, 60, 5), (1, 1, 1, 1, 1, 3)
 
 Point = Mapping[sympy.Symbol, Fraction]
 
@@ -100,7 +101,7 @@ class Value:
     def try_out(self, budget: Budget) -> None:
         """Evaluate once what could not be worked out, so that the time it takes is spent while it is alone."""
         if not self.closed:
-            self.at({s: _sample(s.name, 0, s in self.whole) for s in self.symbols}, self.complex, budget)
+            self.at({s: _sample(s.name, 0, s in self.whole, SERIES_SIZES) for s in self.symbols}, self.complex, budget)
 
 
 class Values:
@@ -166,8 +167,9 @@ class Values:
         complex_plane = left.complex or right.complex
         symbols = sorted(left.symbols | right.symbols, key=lambda symbol: str(symbol.name))
         whole = left.whole | right.whole
+        sizes = SIZES if left.closed and right.closed else SERIES_SIZES
         for number in range(MOST_POINTS if symbols else 1):
-            point = {symbol: _sample(symbol.name, number, symbol in whole) for symbol in symbols}
+            point = {symbol: _sample(symbol.name, number, symbol in whole, sizes) for symbol in symbols}
             yield left.at(point, complex_plane, self.budget), right.at(point, complex_plane, self.budget)
 
     def rounded(self, decimal: tuple[Fraction, int, int], exact: Value) -> str:
@@ -261,11 +263,11 @@ def _whole_symbols(expr: sympy.Basic) -> set[sympy.Symbol]:
     return whole
 
 
-def _sample(name: str, number: int, whole: bool) -> Fraction:
+def _sample(name: str, number: int, whole: bool, sizes: tuple[int, ...]) -> Fraction:
     """Return the value of a variable at a point: fixed, without pattern, of both signs and all sizes."""
     if whole:
         start, step, *_ = hashlib.sha256(name.encode(errors="replace")).digest()
         return Fraction(1 + (start + number * (1 + step % (LARGEST_WHOLE - 1))) % LARGEST_WHOLE)
     chance = random.Random(hashlib.sha256(f"{name}/{number}".encode(errors="replace")).digest())
-    value = Fraction(chance.randint(1, 997) * SIZES[number % len(SIZES)], 997)
+    value = Fraction(chance.randint(1, 997) * sizes[number % len(sizes)], 997)
     return value if number < 2 or chance.random() < 0.5 else -value
