@@ -33,8 +33,13 @@ __all__ = ["compare_texts"]
 SHOWN = 200  # characters of how a text was read
 
 
-def compare_texts(reference: str, answer: str, deadline: float, reference_done: Callable[[], None]) -> dict[str, str]:
-    """Return what a comparison found, as the fields of an Outcome."""
+def compare_texts(
+    reference: str, answer: str, deadline: float, reference_done: Callable[[bool], None]
+) -> dict[str, str]:
+    """Return what a comparison found, as the fields of an Outcome.
+
+    reference_done is told, when the answer's turn comes, whether there was time enough for the reference.
+    """
     budget = Budget(deadline)
     found = {"relation": "", "detail": "", "reference_read": "", "answer_read": ""}
     try:
@@ -45,14 +50,16 @@ def compare_texts(reference: str, answer: str, deadline: float, reference_done: 
     comparison = _Comparison(budget)
     for value in _values_in(left):  # alone, so that time spent on the reference is known to be the reference's
         comparison.value(value, REFERENCE_SHARE).try_out(budget)
-    reference_done()
+    # Settled before the answer is looked at: no answer can bring it about that its reference is blamed.
+    in_time = not budget.cut_short
+    reference_done(in_time)
     try:
         right = _read(answer)
         found["answer_read"] = _shown(right)
     except Unreadable as error:
         return {**found, "relation": "unreadable_answer", "detail": str(error)}
     relation = comparison.compare(left, right)
-    if relation == UNDECIDED and comparison.reference_unknown and budget.cut_short:
+    if relation == UNDECIDED and not in_time:
         return {**found, "relation": "reference_timeout", "detail": "the reference could not be worked out in time"}
     why = comparison.why if _is_value(left) or relation != SAME else "part by part they are the same"
     return {**found, "relation": relation, "detail": why}

@@ -110,7 +110,6 @@ class Values:
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
         self.why = ""
-        self.reference_unknown = False
         self.known: dict[Expr, Value] = {}
 
     def value(self, expr: Expr, share: float = ANSWER_SHARE) -> Value:
@@ -155,7 +154,6 @@ class Values:
                 if exceptions > ISOLATED_POINTS or fewest == 1:
                     return self.because(DIFFERENT, "one has a value where the other has none")
                 fewest += MORE_POINTS  # one isolated point does not make a difference; is it one?
-        self.reference_unknown = not left.closed
         if not (left.known and right.known):
             return self.because(UNDECIDED, "it could not be worked out")
         if self.budget.within(SIMPLIFY_SHARE, lambda: sympy.simplify(left.exact - right.exact)) == 0:

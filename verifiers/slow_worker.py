@@ -34,7 +34,7 @@ from .slow_lane import receive_frame, send_frame
 
 __all__ = ["serve"]
 
-REFERENCE_DONE = b"r"
+REFERENCE_DONE, REFERENCE_CUT_SHORT = b"r", b"c"
 REPLY = b"{"
 OUT_OF_MEMORY = 3  # exit status of a child
 LONGEST_REPLY = 1 << 16
@@ -105,7 +105,7 @@ def _prepare() -> tuple[Callable[..., dict[str, str]], Callable[[], None]]:
     forbid_evaluation_of_text()
     # What is built on first use (sympy's rules, tables and caches) is built here, once, and inherited.
     for pair in FIRST:
-        compare_texts(*pair, 10.0, lambda: None)
+        compare_texts(*pair, 10.0, lambda _: None)
     return compare_texts, _death_follower()
 
 
@@ -159,7 +159,7 @@ class Nursery:
                 else:
                     self.finish(self.jobs[number])
             if idle and not ready:
-                self.compare(*self.later.pop(), 10.0, lambda: None)
+                self.compare(*self.later.pop(), 10.0, lambda _: None)
                 self.freeze()
             self.kill_stuck()
 
@@ -207,8 +207,8 @@ class Nursery:
 
 def _reply(output: bytes, status: int, job: Job) -> dict[str, Any]:
     """Return what the client is told, from what a child wrote and how it ended."""
-    on_reference = not output.startswith(REFERENCE_DONE)
-    frame = output.removeprefix(REFERENCE_DONE)
+    on_reference = not output.startswith((REFERENCE_DONE, REFERENCE_CUT_SHORT))
+    frame = output if on_reference else output[1:]
     if status == 0 and frame.startswith(REPLY):
         with contextlib.suppress(ValueError):
             reply = json.loads(frame)
@@ -217,6 +217,8 @@ def _reply(output: bytes, status: int, job: Job) -> dict[str, Any]:
     prefix, side = ("reference_", "reference") if on_reference else ("", "answer")
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
     if number in (signal.SIGPROF, signal.SIGXCPU):
+        if output.startswith(REFERENCE_CUT_SHORT):
+            prefix, side = "reference_", "reference, which had not been worked out when the answer's turn came"
         return {"relation": f"{prefix}timeout", "detail": f"more than {job.deadline:g} s of CPU time on the {side}"}
     # Nobody but the kernel, out of memory, kills it that way.
     if number == signal.SIGKILL or (os.WIFEXITED(status) and os.WEXITSTATUS(status) == OUT_OF_MEMORY):
@@ -241,10 +243,10 @@ def _work(request: dict[str, Any], pipe: int, nursery: Nursery) -> None:
 
     on_reference = True
 
-    def reference_done() -> None:
+    def reference_done(in_time: bool) -> None:
         nonlocal on_reference
         on_reference = False
-        os.write(pipe, REFERENCE_DONE)
+        os.write(pipe, REFERENCE_DONE if in_time else REFERENCE_CUT_SHORT)
 
     try:
         reply = nursery.compare(request["reference"], request["answer"], deadline, reference_done)

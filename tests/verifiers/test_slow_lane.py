@@ -144,6 +144,8 @@ def test_the_side_that_takes_too_long_is_named() -> None:
         assert with_one.compare(*INTEGRAL, 0.001).relation == "reference_timeout"
         assert with_one.compare(HANGING, "1", DEADLINE).relation == "reference_timeout"
         assert with_one.compare("1", HANGING, DEADLINE).relation in ("timeout", "undecided")
+        # What is wrong with an answer is never put on a reference that was done in time.
+        assert with_one.compare(r"\int_0^1 x dx", HANGING, DEADLINE).relation in ("timeout", "undecided")
     finally:
         with_one.close()
 
