@@ -106,7 +106,8 @@ _RENAMED = {
     "ast": "*", "star": "*", "tfrac12": "\\frac12", "infin": "\\infty ", "reals": "\\mathbb{R}", "imath": "i", "bigcup": "\\cup ",
     "simeq": "\\approx ", "sim": "\\approx ", "cong": "\\approx ", "percent": "\\%", "slash": "/", "And": "\\land ",
     "varepsilon": "\\epsilon ", "varphi": "\\phi ", "vartheta": "\\theta ", "wedge": "\\land ", "vee": "\\lor ", "divide": "\\div ",
-    "minus": "-", "ell": "l", "plus": "+", "equals": "=", "i": "i", "e": "e", "lang": "\\langle ", "rang": "\\rangle ",
+    "minus": "-", "ell": "l", "bar": "\\overline ", "plus": "+", "equals": "=", "i": "i", "e": "e",
+    "lang": "\\langle ", "rang": "\\rangle ",
     "newline": " ", "lVert": "|", "rVert": "|", "nobreakspace": " ", "surd": "\\sqrt", "lor": "\\lor ",
 }  # fmt: skip
 

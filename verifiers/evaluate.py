@@ -158,6 +158,8 @@ class Evaluator:
                 raise TooLarge("a power too high to compute")
             if exponent == 0:
                 return 1
+            if isinstance(exponent, Fraction):
+                return self._raise(self._root_of(base, exponent.denominator), exponent.numerator)
             return self._settle(base ** self.approximate(exponent) if not isinstance(exponent, int) else base**exponent)
         if base == 0:
             raise Undefined("zero to a power that is not rational")
@@ -302,9 +304,8 @@ class Evaluator:
         if x != 0:
             size = float(mp.log10(abs(rough)))
             # tanh(200) is 1 for the first 170 digits, cos(10^-40) for 80.
-            self.reach = max(
-                self.reach, abs(size) * 2, float(abs(rough)) * 0.9 if name in _EXPONENTIAL and size < 6 else 0
-            )
+            exponential = float(abs(rough)) * 0.9 if name in _EXPONENTIAL and size < 7 else 0.0
+            self.reach = max(self.reach, abs(size) * 2, exponential)
         if abs(rough) > 10**6 and name in _EXPONENTIAL:
             raise TooLarge("an exponential too large to compute")
         if abs(rough) > 10**40:

@@ -441,8 +441,8 @@ def _choices(wanted: str, given: str) -> Verdict | None:
     if option[4] and answer[4] and _words(option[4]) != _words(answer[4]):
         return None  # the letter with another text: the texts decide
     letters = [(found[1] or found[2] or found[3]) for found in (option, answer)]
-    if letters[0].islower() and letters[1].islower():
-        return None  # variables
+    if (letters[0].islower() and letters[1].islower()) or {*letters} & {"e", "i"}:
+        return None  # variables, and numbers
     if _MORE_CHOICES.search(answer[4]):
         return Verdict(Status.INCORRECT, "several options are offered", "fast", option[0], given)
     if letters[0].upper() != letters[1].upper():

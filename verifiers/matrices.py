@@ -8,6 +8,9 @@ __all__ = ["determinant", "folded"]
 
 Rows = tuple[tuple[Expr, ...], ...]
 _LARGEST = 5  # rows of a determinant that is expanded
+_HEAVIEST = (
+    2_000  # nodes of one entry: entries are shared by those built from them, so work on them could double each time
+)
 
 
 def determinant(rows: Rows) -> Expr:
@@ -23,7 +26,19 @@ def determinant(rows: Rows) -> Expr:
         minor = tuple(row[:k] + row[k + 1 :] for row in rows[1:])
         term: Expr = ("*", entry, determinant(minor))
         terms.append(("neg", term) if k % 2 else term)
-    return ("+", *terms)
+    return _bounded(("+", *terms))
+
+
+def _bounded(expr: Expr) -> Expr:
+    """Return the expression; raises Unreadable if writing it out would take too many nodes."""
+    nodes = 0
+    stack = [expr]
+    while stack:
+        nodes += 1
+        if nodes > _HEAVIEST:
+            raise Unreadable("arithmetic with matrices that is too long")
+        stack.extend(part for part in stack.pop()[1:] if isinstance(part, tuple))
+    return expr
 
 
 def folded(expr: Expr) -> Expr:
@@ -59,7 +74,7 @@ def _holds_matrix(expr: Expr) -> bool:
 def _scaled(matrix: Expr, change: object) -> Expr:
     if matrix[0] != "matrix" or not callable(change):
         raise Unreadable("arithmetic with a matrix that is not read")
-    return ("matrix", tuple(tuple(change(entry) for entry in row) for row in matrix[1]))
+    return ("matrix", tuple(tuple(_bounded(change(entry)) for entry in row) for row in matrix[1]))
 
 
 def _added(a: Expr, b: Expr) -> Expr:
@@ -67,7 +82,7 @@ def _added(a: Expr, b: Expr) -> Expr:
         raise Unreadable("a sum of matrices of different shapes")
     return (
         "matrix",
-        tuple(tuple(("+", x, y) for x, y in zip(r, s, strict=True)) for r, s in zip(a[1], b[1], strict=True)),
+        tuple(tuple(_bounded(("+", x, y)) for x, y in zip(r, s, strict=True)) for r, s in zip(a[1], b[1], strict=True)),
     )
 
 
@@ -79,7 +94,7 @@ def _multiplied(a: Expr, b: Expr) -> Expr:
         return (
             "matrix",
             tuple(
-                tuple(("+", *(("*", x, y) for x, y in zip(row, column, strict=True))) for column in columns)
+                tuple(_bounded(("+", *(("*", x, y) for x, y in zip(row, column, strict=True)))) for column in columns)
                 for row in a[1]
             ),
         )

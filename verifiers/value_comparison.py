@@ -265,10 +265,13 @@ def _largest_bend(expr: Expr) -> int:
         part = stack.pop()
         if not isinstance(part, tuple):
             continue
-        if part[0] == "num" and abs(part[1]) < 10**60:
+        if part[0] == "num" and abs(part[1]) < 10**120:
             largest = max(largest, abs(math.ceil(part[1])))
         elif (
-            part[0] == "^" and part[1][0] == part[2][0] == "num" and isinstance(part[2][1], int) and 0 < part[2][1] < 60
+            part[0] == "^"
+            and part[1][0] == part[2][0] == "num"
+            and isinstance(part[2][1], int)
+            and 0 < part[2][1] <= 120
         ):
             largest = max(largest, abs(math.ceil(part[1][1])) ** part[2][1] if abs(part[1][1]) < 1000 else 1)
         bends = bends or part[0] == "root" or (part[0] == "fn" and part[1] in _BENDING)
