@@ -29,7 +29,7 @@ from pathlib import Path
 
 from _notation import rewritings, surely_different
 from _peer import PEER, PEER_NAME
-from _processes import cpu_seconds
+from _processes import children_cpu_seconds
 
 from assay import MathVerifier
 
@@ -87,9 +87,10 @@ def math_like(references: list[str], seed: int) -> list[Row]:
 
 def measure(score: Callable[[str, str], bool], rows: list[Row]) -> Timing:
     """Time a pass over the rows for the rate, and another, each verdict by itself, for the distribution."""
-    before = cpu_seconds()
+    children, own = children_cpu_seconds(), time.process_time()
     correct = sum([score(response, reference) for response, reference in rows])
-    cpu = cpu_seconds() - before
+    cpu = time.process_time() - own
+    cpu += children_cpu_seconds() - children
     clock, times = time.perf_counter, []
     for response, reference in rows:
         start = clock()
