@@ -269,8 +269,9 @@ def texts_of(draw: Draw, meaning: Meaning) -> str:
         factor, letters = value
         return multiple(draw, factor, draw(st.sampled_from(["", " ", "\\cdot "])).join(draw(st.permutations(letters))))
     if kind == "word":
-        cased = draw(st.sampled_from([value, value.lower(), value.capitalize(), value + "."]))
-        return draw(st.sampled_from(["{}", "\\text{{{}}}", "\\textbf{{{}}}", "\\text{{ {} }}"])).format(cased)
+        cased = draw(st.sampled_from([value, value.lower(), value.capitalize()]))
+        dressed = draw(st.sampled_from(["{}", "\\text{{{}}}", "\\textbf{{{}}}", "\\text{{ {} }}"])).format(cased)
+        return dressed + draw(st.sampled_from(["", "."]))
     members = [written_scalar(draw, member) for member in value]
     if kind == "tuple":
         form = draw(st.sampled_from(["({})", "\\left( {} \\right)", "\\langle {} \\rangle", "column"]))
@@ -410,7 +411,7 @@ def test_two_values_are_the_same_only_if_they_are_equal(
 def test_every_reference_is_the_same_as_itself(verifier: MathVerifier, reference: str) -> None:
     assert judged(verifier, reference, reference).status is Status.CORRECT
     # Not by being the same text only.
-    assert judged(verifier, f"\\displaystyle {reference}", reference).status is Status.CORRECT
+    assert judged(verifier, f"{{{{{reference}}}}}", reference).status is Status.CORRECT
 
 
 @st.composite
