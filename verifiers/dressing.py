@@ -43,7 +43,8 @@ _RADICAL = re.compile(r"(\\sqrt(?:\[\d\])?)\s*(\d+(?:\.\d+)?)")
 
 def _from_unicode(text: str) -> str:
     """Spell in ASCII LaTeX what has such a spelling; drop what cannot be seen; leave other letters alone."""
-    text = unicodedata.normalize("NFC", text)
+    if len(text) < 4_000:  # a run of combining characters takes the square of its length
+        text = unicodedata.normalize("NFC", text)
     out: list[str] = []
     radicals = False
     script = ""  # inside a run of superscripts ("^") or subscripts ("_")
@@ -174,8 +175,8 @@ def undress(text: str) -> str:
     if "10" in text and ("x" in text or "X" in text):
         text = _LETTER_TIMES.sub(r"\\times ", text)
     text = text.strip()
-    while text and text[-1] in ".,;:" and not text.endswith("..."):
-        text = text[:-1].rstrip()
+    if text and text[-1] in ".,;: " and not text.endswith("..."):
+        text = text.rstrip(".,;: ")
     if " " in text and _SPACE_GROUP.search(text):
         text = _SPACE_GROUP.sub(lambda found: found.group().replace(" ", ""), text)
     return text

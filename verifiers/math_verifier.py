@@ -40,6 +40,9 @@ _OPTION_WORD = re.compile(r"^(?:the\s+)?(?:option|choice|answer)\s*:?\s*(?=\(?[A
 _MORE_CHOICES = re.compile(r"^\s*(?:[,;&/+=<>]|and\b|or\b)|\([A-J]\)|\b[B-J]\s*[.)](?:\s|$)|\b(?:or|and)\s+[A-J]\b")
 
 
+MAX_DRESSED = 20_000  # characters of an answer or reference that are looked at; MAX_LENGTH of what is left are read
+
+
 class Verdict(NamedTuple):
     """What the comparison of one answer with one reference found, and how."""
 
@@ -266,6 +269,10 @@ class MathVerifier(Verifier):
 
     def _judge(self, answers: tuple[str, ...], reference: str, prompt: str, *, slow: bool) -> Verdict | None:
         """Compare an answer (several when the response offers several at once) with one reference."""
+        if len(reference) > MAX_DRESSED or any(len(answer) > MAX_DRESSED for answer in answers):
+            if answers == (reference.strip(),) and _well_formed(reference):
+                return Verdict(Status.CORRECT, "the same text")
+            return Verdict(Status.UNVERIFIABLE, f"more than {MAX_DRESSED:,} characters are not read")
         wanted = undress(reference)
         given = undress(answers[0]) if len(answers) == 1 else ", ".join(undress(answer) for answer in answers)
         if not wanted:
