@@ -107,7 +107,7 @@ _RENAMED = {
     "ast": "*", "star": "*", "tfrac12": "\\frac12", "infin": "\\infty ", "reals": "\\mathbb{R}", "imath": "i", "bigcup": "\\cup ",
     "simeq": "\\approx ", "sim": "\\approx ", "cong": "\\approx ", "percent": "\\%", "slash": "/", "And": "\\land ",
     "varepsilon": "\\epsilon ", "varphi": "\\phi ", "vartheta": "\\theta ", "wedge": "\\land ", "vee": "\\lor ", "divide": "\\div ",
-    "minus": "-", "ell": "l", "bar": "\\overline ", "plus": "+", "equals": "=", "i": "i", "e": "e",
+    "mod": "\\pmod ", "minus": "-", "ell": "l", "bar": "\\overline ", "plus": "+", "equals": "=", "i": "i", "e": "e",
     "lang": "\\langle ", "rang": "\\rangle ",
     "newline": " ", "lVert": "|", "rVert": "|", "nobreakspace": " ", "surd": "\\sqrt", "lor": "\\lor ",
 }  # fmt: skip
@@ -146,6 +146,7 @@ _DOUBLED = re.compile(
     r"\\\\(?=(?:d?frac|sqrt|left|right|pi|text|cdot|times|pm|infty|cup|boxed|mathbf|mathrm|in|le|ge|theta)(?![A-Za-z]))"
 )
 _RUN_ON = re.compile(r"\\(q?quad)(?=[A-Za-z])")
+_WORD_MOD = re.compile(r"\(\s*\\(?:text\s*\{\s*mod\s*\}|p?mod)\s*([^(){}]+)\)")
 _LETTER_UNION = re.compile(r"(?<=[)\]])\s*U\s*(?=[(\[])")
 _REMARK = re.compile(
     r"(?<=.)\\text\s*\{\s*\("
@@ -230,6 +231,8 @@ def _undress(text: str) -> str:
         text = _rename(text).replace("{}", "")
         if ")" in text and "\\text" in text:
             text = _REMARK.sub("", text)
+        if "mod" in text:
+            text = _WORD_MOD.sub(r"\\pmod{\1}", text)
         if "\\equiv " in text and "mod" not in text:
             text = text.replace("\\equiv ", "=")
     if "$" in text:

@@ -240,7 +240,8 @@ class ValueComparison(ABC):
     def whole_points(self, names: list[str]) -> Iterator[dict[str, int | Fraction]]:
         """Yield small whole numbers, odd and even ones for the first symbol in any case."""
         for k in range(1, 13):
-            yield {name: k if name == names[0] else self.random.randint(1, 9) for name in names}
+            first = "n" if "n" in names else names[0]
+            yield {name: k + 8 * (len(names) > 1) if name == first else self.random.randint(1, 9) for name in names}
 
 
 def is_plain(expr: Expr) -> bool:
