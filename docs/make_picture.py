@@ -19,7 +19,7 @@ SAMPLE = HERE.parent / "examples" / "sums_smollm2.jsonl.gz"
 def main() -> None:
     command = [sys.executable, "-c", "from assay.cli import verify; verify()", str(SAMPLE)]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stderr
-    console = Console(record=True, width=78, file=open("/dev/null", "w"))  # noqa: SIM115
+    console = Console(record=True, width=88, file=open("/dev/null", "w"))  # noqa: SIM115
     console.print(Text("$ verify examples/sums_smollm2.jsonl.gz > scored.jsonl\n", style="bold"))
     for line in shown.splitlines():
         text = Text(line)
