@@ -38,6 +38,7 @@ _SYMBOLS = {
 _INVISIBLE = frozenset(["Cf", "Cc", "Cs", "Co", "Cn", "Mn", "Me"])
 
 # \sqrt2x is \sqrt{2}x in TeX; the sign √ before a number takes all of the number.
+_RAISED_INDEX = re.compile(r"([²³⁴⁵⁶⁷⁸⁹])√")
 _RADICAL = re.compile(r"(\\sqrt(?:\[\d\])?)\s*(\d+(?:\.\d+)?)")
 
 
@@ -45,8 +46,9 @@ def _from_unicode(text: str) -> str:
     """Spell in ASCII LaTeX what has such a spelling; drop what cannot be seen; leave other letters alone."""
     if len(text) < 4_000:  # a run of combining characters takes the square of its length
         text = unicodedata.normalize("NFC", text)
+    text = _RAISED_INDEX.sub(lambda found: f"\\sqrt[{_SUPERSCRIPTS[found[1]]}]", text)
     out: list[str] = []
-    radicals = False
+    radicals = "\\sqrt[" in text
     script = ""  # inside a run of superscripts ("^") or subscripts ("_")
     for ch in text:
         if ch in _SUPERSCRIPTS:
@@ -171,6 +173,8 @@ def undress(text: str) -> str:
         text = _undress(text)
     elif "  " in text:
         text = _SPACES.sub(" ", text)
+    if "Rs." in text:
+        text = text.replace("Rs.", "Rs ")
     if "U" in text:
         text = _LETTER_UNION.sub(r"\\cup ", text)
     if "10" in text and ("x" in text or "X" in text):
