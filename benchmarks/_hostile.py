@@ -298,6 +298,9 @@ RESPONSES: list[Hostile] = [
     Hostile("tags half written", unclosed("<thin", 200_000)),
     Hostile("words half written", unclosed(r"\boxe", 200_000)),
     Hostile("or, a million times", lambda: r"\boxed{42" + r" \text{ or }" * 100_000 + "}"),
+    Hostile("a million lines between two words", lambda: "one" + "\n" * 1_000_000 + "two"),
+    Hostile("answer tags and lines", unclosed("<answer>\n", 100_000)),
+    Hostile("headings without an answer", unclosed("## Answer\n", 100_000)),
     Hostile("a megabyte of prompt", lambda: "What is 6 times 7? " * 50_000),
 ]
 
