@@ -44,7 +44,7 @@ TEMPERATURE = 0.7
 TOP_P = 0.95
 MAX_NEW_TOKENS = 64
 PROBLEMS_AT_ONCE = 16
-THREADS = 2  # the number of threads decides how sums are rounded, so it is part of the settings
+THREADS = 1  # the number of threads decides how sums are rounded, so it is part of the settings
 
 
 def main() -> None:
