@@ -16,6 +16,7 @@ from .thinking import split_thinking
 __all__ = ["Extraction", "extract"]
 
 MAX_BOXES = 40  # looked at, from the end
+_END = 50_000  # characters at the end of a response in which an announced answer is looked for
 MAX_BOX = 20_000  # characters searched for the end of a box
 
 
@@ -78,7 +79,6 @@ _NEVER_TEMPLATE = re.compile(r"[0-9]")
 _WORDY_TRUTH = frozenset(("none", "number"))
 
 _HASHES = re.compile(r"####[ \t]*([^\n]*)")
-_ANSWER_TAG = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
 _ANNOUNCED = re.compile(
     r"\b(?:final\s+answer|correct\s+answer|answer|result|correct\s+option|correct\s+choice)\b"
     r"(?:\s+(?:to\s+(?:the|this)\s+(?:question|problem)|for\s+[a-z]+|here))?[*_\s]*(?:(?:is|are|was|=|equals|:|would\s+be|must\s+be|comes\s+to)[*_\s]*)+",
@@ -96,7 +96,8 @@ _SECOND_THOUGHT = re.compile(
 _SUBJECT = re.compile(r"^(?:the|its|their)\s[^=]*?\s(?:is|are|equals)\s+(?=\S)", re.IGNORECASE)
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
 _HEADING = re.compile(
-    r"(?:^|\n)[#*\s]*(?:final\s+)?answer[*:\s]*\n+([^\n]+)|答案(?:是|为|：|:)\s*([^\n]+)", re.IGNORECASE
+    r"(?:^|\n)[ \t]{0,8}[#*]{0,8}[ \t]{0,8}(?:final[ \t]+)?answer[*: \t]{0,8}\n\s{0,20}([^\n]+)|答案(?:是|为|：|:)\s{0,8}([^\n]+)",
+    re.IGNORECASE,
 )
 _CONCLUDING = re.compile(r"^(?:therefore|thus|so|hence)\b,?\s*", re.IGNORECASE)
 _IS_THE_ANSWER = re.compile(r"(\S[^\n]{0,60}?)\s+is\s+the\s+(?:final\s+|correct\s+)?answer\b[.!]?$", re.IGNORECASE)
@@ -307,10 +308,10 @@ def _final_group(text: str, boxes: list[_Box]) -> list[_Box]:
 
 def _announced(text: str) -> Extraction:
     """Find an answer announced in another way; the plainest announcement first, the last of its kind."""
-    for pattern, how in ((_HASHES, "what follows the last ####"), (_ANSWER_TAG, "the last <answer> tag")):
-        found = _last(pattern, text)
-        if found is not None:
-            answer = _LABEL.sub("", found.group(1).strip()).strip()
+    tagged = _tagged(text)
+    for content, how in ((_after_hashes(text), "what follows the last ####"), (tagged, "the last <answer> tag")):
+        if content is not None:
+            answer = _LABEL.sub("", content.strip()).strip()
             return (
                 Extraction((answer,), how) if answer and not _is_template(answer) else Extraction((), how + " is empty")
             )
@@ -350,9 +351,22 @@ def _announced(text: str) -> Extraction:
     return Extraction((), "no box and no announced answer")
 
 
+def _after_hashes(text: str) -> str | None:
+    found = _last(_HASHES, text)
+    return None if found is None else str(found.group(1))
+
+
+def _tagged(text: str) -> str | None:
+    """Return what stands in the last complete <answer> tag."""
+    lower = text[-_END:].lower()
+    end = lower.rfind("</answer>")
+    start = lower.rfind("<answer>", 0, end) if end >= 0 else -1
+    return text[-_END:][start + 8 : end] if start >= 0 and len(lower) == len(text[-_END:]) else None
+
+
 def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
     """Return the last match, looking at the end of a long text only."""
-    return next(iter(deque(pattern.finditer(text, max(0, len(text) - 50_000)), maxlen=1)), None)
+    return next(iter(deque(pattern.finditer(text, max(0, len(text) - _END)), maxlen=1)), None)
 
 
 def _trimmed(text: str) -> str:
