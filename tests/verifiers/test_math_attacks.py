@@ -146,13 +146,16 @@ def test_a_box_inside_the_thinking_never_earns(
     assert verifiers[2].score(prefilled, WORTH).reward == 0.0, prefilled
 
 
-@given(st.integers(0, 99), st.integers(0, 99))
-@steady
-def test_a_box_that_was_cut_off_never_earns(verifiers: list[MathVerifier], start: int, stop: int) -> None:
-    whole = "Adding them up gives \\[ \\boxed{\\frac{73951}{10}} "
-    assert verifiers[0].score(whole, "7395.1").reward == 1.0
-    for answer in ("7395.1", "73951", "7"):
-        assert verifiers[0].score(whole[start % 20 : stop % (len(whole) - 1)], answer).reward == 0.0
+@pytest.mark.parametrize(
+    "whole",
+    ["Adding up: \\[ \\boxed{\\frac{73951}{10}}", "so $\\boxed{73951}", "\\fbox{7395.1}", "\\boxed{{73951}, {7}}"],
+)
+def test_a_box_that_was_cut_off_never_earns(verifiers: list[MathVerifier], whole: str) -> None:
+    ends = {whole.partition("{")[2][:-1], "73951", "7395.1", "7395", "7", "\\frac{73951}{10}"}
+    assert any(verifiers[0].score(whole, end).reward == 1.0 for end in ends)
+    for stop in range(len(whole)):
+        for end in ends:
+            assert verifiers[0].score(whole[:stop], end).reward == 0.0, (whole[:stop], end)
 
 
 GAPS = st.sampled_from(
@@ -254,8 +257,7 @@ def test_no_code_in_an_answer_or_a_reference_runs(verifiers: list[MathVerifier],
 def test_no_code_runs_in_the_slow_lane(tmp_path: Path) -> None:
     file = tmp_path / "canary"
     lane = SlowLane(workers=2)
-    try:
-        # The lane is reached by what the fast one cannot read; here it gets everything.
+    try:  # the lane is reached by what the fast one cannot read; here it gets everything
         for text in canaries(file):
             assert lane.compare("x + 1", text, 0.5).relation != "same"
             assert not file.exists(), text

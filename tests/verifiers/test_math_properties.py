@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from math import gcd
 from typing import Any
 
 import pytest
@@ -380,6 +381,25 @@ def percents(*texts: str) -> bool:
 
 # ---- sameness
 
+VALUES = [
+    Fraction(n, d) for n in (0, 1, -1, 7, -12, 15, 1001, -98765) for d in (1, 2, 4, 3, 7, 12, 100) if gcd(n, d) == 1
+]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=str)
+def test_every_notation_of_a_number_is_that_number(verifier: MathVerifier, value: Fraction) -> None:
+    forms, plain = number_forms(value), f"\\frac{{{value.numerator}}}{{{value.denominator}}}"
+    for form, other in zip(forms, forms[1:] + forms[:1], strict=True):
+        assert same(verifier, form, plain), (form, plain)
+        assert same(verifier, plain, form), (plain, form)
+        assert same(verifier, form, other), (form, other)
+    for form, other in zip(forms, number_forms(value + 1), strict=False):
+        assert not same(verifier, form, other), (form, other)
+        assert not same(verifier, other, form), (other, form)
+        if value:
+            negated = number_forms(-value)[len(form) % 5]
+            assert not same(verifier, form, negated), (form, negated)
+
 
 @settings(steady, max_examples=300)
 @given(written_twice)
@@ -465,8 +485,8 @@ def cut_and_rounded(value: Fraction, places: int) -> tuple[set[Fraction], int]:
 
 @settings(steady, max_examples=400)
 @given(
-    st.builds(Fraction, st.integers(-5000, 5000), st.integers(1, 130)),
-    st.integers(1, 9),
+    st.builds(Fraction, st.integers(-5000, 5000), st.integers(1, 130) | st.sampled_from([8, 32, 64, 125, 128, 640])),
+    st.integers(1, 9) | st.integers(1, 4),
     st.sampled_from([0, 0, 0, 1, -1, 5]),
 )
 def test_a_decimal_rounds_a_value_only_by_the_rule(
