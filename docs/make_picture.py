@@ -1,6 +1,6 @@
 """Draw docs/summary.svg: the summary of `verify` on the shipped sample, as a terminal shows it.
 
-    python docs/make_picture.py
+python docs/make_picture.py
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ def main() -> None:
     console.print(Text("$ verify examples/sums_smollm2.jsonl.gz > scored.jsonl\n", style="bold"))
     for line in shown.splitlines():
         text = Text(line)
-        text.highlight_regex(r"━+", "green" if line.strip().startswith("correct") else "red" if "incorrect" in line else "yellow")
+        text.highlight_regex(
+            r"━+", "green" if line.strip().startswith("correct") else "red" if "incorrect" in line else "yellow"
+        )
         text.highlight_regex(r"^  [a-z@]+ ", "cyan")
         console.print(text)
     console.save_svg(str(HERE / "summary.svg"), title="verify", clear=False)
