@@ -60,10 +60,10 @@ def loaded(statement: str) -> set[str]:
     ("statement", "most"),
     [
         ("import assay", 30),
-        ("from assay import MathVerifier", 170),
-        ("from assay import Reward, ThinkFormat, Problem, Score", 170),
-        (r"from assay import MathVerifier; assert MathVerifier().score(r'\boxed{5}', '5').reward", 170),
-        (r"from assay import MathVerifier; assert MathVerifier().score(r'\boxed{1/2}', '0.5').reward", 170),
+        ("from assay import MathVerifier", 220),
+        ("from assay import Reward, ThinkFormat, Problem, Score", 220),
+        (r"from assay import MathVerifier; assert MathVerifier().score(r'\boxed{5}', '5').reward", 220),
+        (r"from assay import MathVerifier; assert MathVerifier().score(r'\boxed{1/2}', '0.5').reward", 220),
     ],
 )
 def test_an_import_loads_nothing_heavy(statement: str, most: int) -> None:

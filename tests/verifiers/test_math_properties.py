@@ -37,6 +37,18 @@ def verifier() -> Iterator[MathVerifier]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def evaluated() -> Iterator[MathVerifier]:
+    with MathVerifier(form="evaluated", deadline=5.0) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def lenient() -> Iterator[MathVerifier]:
+    with MathVerifier(extract="lenient", deadline=5.0) as made:
+        yield made
+
+
 def judged(verifier: MathVerifier, answer: str, reference: str) -> Score:
     return verifier.score(f"\\boxed{{{answer}}}", reference)
 
@@ -471,6 +483,19 @@ def test_arithmetic_is_worth_what_python_says(
     assert not same(verifier, text, f"\\frac{{{other.numerator}}}{{{other.denominator}}}")
 
 
+@steady
+@given(arithmetic())
+def test_work_left_undone_earns_nothing_where_it_is_asked_for(
+    evaluated: MathVerifier, sum_: tuple[str, Fraction]
+) -> None:
+    text, value = sum_
+    assume(any(sign in text for sign in (" + ", " - ", "cdot", "times", "^")))
+    plain = fraction_forms(value)[0]
+    assert not same(evaluated, text, plain), text
+    # The chain of the computation with its result is done.
+    assert same(evaluated, f"{text} = {plain}", plain), text
+
+
 # ---- rounding, against its rule in integers
 
 
@@ -542,27 +567,25 @@ def test_same_is_symmetric(verifier: MathVerifier, one: str, other: str) -> None
 @settings(steady, max_examples=250)
 @given(anything, anything, st.sampled_from(["{}", "What is {}?", "Simplify $ {} $.", "Compute"]), st.data())
 def test_a_guard_only_ever_takes_away(
-    verifier: MathVerifier, answer: str, reference: str, asked: str, data: st.DataObject
+    verifier: MathVerifier, evaluated: MathVerifier, answer: str, reference: str, asked: str, data: st.DataObject
 ) -> None:
     """Neither the prompt nor form="evaluated" makes right what is wrong without it."""
     answer = data.draw(st.sampled_from([answer, reference]))
     plain = judged(verifier, answer, reference)
     prompt = asked.format(data.draw(st.sampled_from([answer, reference])))
     guarded = verifier.score(f"\\boxed{{{answer}}}", Problem("p", prompt, (reference,)))
-    evaluated = EVALUATED.score(f"\\boxed{{{answer}}}", reference)
+    done = evaluated.score(f"\\boxed{{{answer}}}", reference)
     assert guarded.reward in (plain.reward, 0.0)
-    assert evaluated.reward in (plain.reward, 0.0)
-
-
-EVALUATED = MathVerifier(form="evaluated", deadline=5.0)
-LENIENT = MathVerifier(extract="lenient", deadline=5.0)
+    assert done.reward in (plain.reward, 0.0)
 
 
 @settings(steady, max_examples=150)
 @given(anything, anything)
-def test_a_box_is_read_alike_in_both_modes(verifier: MathVerifier, answer: str, reference: str) -> None:
+def test_a_box_is_read_alike_in_both_modes(
+    verifier: MathVerifier, lenient: MathVerifier, answer: str, reference: str
+) -> None:
     response = f"The answer is \\boxed{{{answer}}}."
-    assert LENIENT.score(response, reference)[:2] == verifier.score(response, reference)[:2]
+    assert lenient.score(response, reference)[:2] == verifier.score(response, reference)[:2]
 
 
 @settings(steady, max_examples=150)
