@@ -11,7 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-__all__ = ["AssertTests", "Problem", "Score", "Status", "StdioTests"]
+__all__ = ["AssertTests", "Case", "Judgement", "Limits", "Problem", "Score", "Status", "StdioTests"]
 
 
 class Status(StrEnum):
@@ -85,9 +85,77 @@ class AssertTests:
 
 @dataclass(frozen=True, slots=True)
 class StdioTests:
-    """Tests of a program: pairs of standard input and the standard output that it must print."""
+    """Tests of a program: pairs of standard input and the standard output that it must print.
+
+    tolerance  None: outputs are compared as text, blanks at the ends of lines ignored. A number: words that read as
+               numbers may differ from the expected ones by that much, absolutely or relative to the expected one
+    """
 
     cases: list[tuple[str, str]]
+    tolerance: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one program under test may use; a program with several stdio cases has them anew for each.
+
+    wall_seconds  from its start to its end, whatever it does meanwhile
+    cpu_seconds   of each of its processes
+    memory_bytes  of address space of each process, and of memory of all together
+    processes     processes and threads at one time
+    open_files    file descriptors of each process
+    file_bytes    size of the largest file it may write; `disk_bytes` of all its files together
+    output_bytes  of standard output, and of one value that it returns
+    """
+
+    wall_seconds: float = 10.0
+    cpu_seconds: float = 5.0
+    memory_bytes: int = 1 << 30
+    processes: int = 32
+    open_files: int = 256
+    file_bytes: int = 32 << 20
+    disk_bytes: int = 64 << 20
+    output_bytes: int = 16 << 20
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+                raise ValueError(f"Limits({name}={value!r}): expected a number above 0")
+
+
+class Case(NamedTuple):
+    """What became of one test case, in texts cut to a size for people.
+
+    source    the assert as written, or `case 3` of a stdio problem
+    input     the call that was made, or the standard input
+    expected  what it should have given
+    got       what it gave, or the exception that it raised
+    """
+
+    status: Status
+    source: str = ""
+    input: str = ""
+    expected: str = ""
+    got: str = ""
+
+
+class Judgement(NamedTuple):
+    """What a sandbox found out about one solution.
+
+    status   CORRECT if every case passed; else why not, as of the first case that did not
+    passed   cases passed, of `total`
+    cases    one Case for each test that ran
+    detail   one sentence on the first case that did not pass
+    seconds  wall-clock seconds that the judgement took
+    """
+
+    status: Status
+    passed: int
+    total: int
+    cases: tuple[Case, ...] = ()
+    detail: str = ""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
