@@ -15,29 +15,50 @@ from typing import TYPE_CHECKING, Any
 
 from ._version import __version__ as __version__
 
-# In a checkout the four rooms (verifiers/, datasets/, ...) lie beside this package, not in it: look for them there too.
+# In a checkout the rooms (verifiers/, datasets/, sandbox/, ...) lie beside this package, not in it: look for them there too.
 _checkout = Path(__file__).resolve().parent.parent
 if (_checkout / "pyproject.toml").is_file() and (_checkout / "verifiers").is_dir():
     __path__.append(str(_checkout))
 
 if TYPE_CHECKING:
-    from .records import AssertTests, Problem, Score, Status, StdioTests
+    from .records import AssertTests, Case, Judgement, Limits, Problem, Score, Status, StdioTests
+    from .sandbox.opening import open_sandbox
+    from .verifiers.code_verifier import CodeVerifier
     from .verifiers.math_verifier import MathVerifier
     from .verifiers.reward import Reward
     from .verifiers.think_format import ThinkFormat
 
 _home = {
     "AssertTests": "records",
+    "Case": "records",
+    "Judgement": "records",
+    "Limits": "records",
     "Problem": "records",
     "Score": "records",
     "Status": "records",
     "StdioTests": "records",
+    "open_sandbox": "sandbox.opening",
+    "CodeVerifier": "verifiers.code_verifier",
     "MathVerifier": "verifiers.math_verifier",
     "Reward": "verifiers.reward",
     "ThinkFormat": "verifiers.think_format",
 }
 
-__all__ = ["AssertTests", "MathVerifier", "Problem", "Reward", "Score", "Status", "StdioTests", "ThinkFormat"]
+__all__ = [
+    "AssertTests",
+    "Case",
+    "CodeVerifier",
+    "Judgement",
+    "Limits",
+    "MathVerifier",
+    "Problem",
+    "Reward",
+    "Score",
+    "Status",
+    "StdioTests",
+    "ThinkFormat",
+    "open_sandbox",
+]
 
 
 def __getattr__(name: str) -> Any:
