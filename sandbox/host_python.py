@@ -39,7 +39,6 @@ LEFT_OUT_FILES = re.compile(
 HIDDEN = ("/tmp/", "/proc/", "/dev/", "/sys/", "/run/")  # places that a container mounts over
 # Loaded while running, so ldd does not name them: names of users, and the end of a thread.
 LOADED_LATER = ("libnss_files.so.2", "libgcc_s.so.1", "libstdc++.so.6")
-WORTH_STRIPPING = 200_000  # bytes
 FOLDERS = {"tmp": 0o1777, "proc": 0o755, "dev": 0o755, "sys": 0o755, "run": 0o755}
 FILES = {
     "etc/passwd": "root:x:0:0:root:/:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n",
@@ -91,7 +90,7 @@ def inspect_interpreter(program: Path) -> Interpreter:
 def write_archive(file: IO[bytes], python: Interpreter, packages: Path | None = None) -> None:
     """Write the tar archive; `packages` is a folder whose content becomes the interpreter's site-packages."""
     with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as archive, tempfile.TemporaryDirectory() as d:
-        writer = _Writer(archive, Path(d))
+        writer = _Writer(archive, Path(d), python.packages)
         for name, mode in FOLDERS.items():
             writer.folder(name, mode)
         for name, text in FILES.items():
@@ -132,9 +131,10 @@ def _shared_libraries(binaries: Iterable[Path]) -> set[str]:
 class _Writer:
     """A tar archive under construction: each name once, parents first, owned by root, readable by all."""
 
-    def __init__(self, archive: tarfile.TarFile, scratch: Path) -> None:
+    def __init__(self, archive: tarfile.TarFile, scratch: Path, untouched: Path) -> None:
         self.archive = archive
         self.scratch = scratch
+        self.untouched = f"{untouched}/"  # libraries of packages: those of wheels do not survive strip
         self.strip = shutil.which("strip")
         self.seen: set[str] = set()
 
@@ -170,7 +170,7 @@ class _Writer:
 
     def copy(self, source: Path, path: str) -> None:
         """Add a file's content: what a symbolic link points to may lie outside the archive."""
-        if ".so" in source.suffixes:
+        if ".so" in source.suffixes and not path.startswith(self.untouched):
             source = self._stripped(source)
         try:
             with source.open("rb") as content:
@@ -187,7 +187,7 @@ class _Writer:
     def _stripped(self, library: Path) -> Path:
         """Return a shared library without what is for debuggers, which is most of a Python that was compiled at home."""
         made = self.scratch / "library.so"
-        if self.strip is not None and library.is_file() and library.stat().st_size > WORTH_STRIPPING:
+        if self.strip is not None and library.is_file() and b".debug_info" in library.read_bytes():
             done = subprocess.run([self.strip, "--strip-debug", "-o", made, library], capture_output=True, check=False)
             if done.returncode == 0:
                 return made
