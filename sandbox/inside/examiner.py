@@ -1,0 +1,221 @@
+"""What runs in the process that judges?
+
+It gets the tests of one problem from the host, then one solution after the other; for each it has the warden start a
+candidate, sends it the solution, and runs the tests against it over the wire. It leaves when its tests do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import builtins
+import io
+import json
+import os
+import random
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from .frames import Channel, Closed, Late, Malformed
+from .outcome import BadTests, Outcome, ended
+from .peer import Gone, Peer
+from .stdio import StdioSet
+from .tests_of_asserts import AssertSet
+
+__all__ = ["Examiner"]
+
+MODULE = "solution"
+# What tests replace to control a solution in the same process; here the solution would never see it.
+WATCHED: list[tuple[Any, str]] = [
+    *((builtins, name) for name in ("input", "print", "open", "__import__")),
+    (sys, "stdin"),
+    *((time, name) for name in ("time", "sleep")),
+    *((random, name) for name in ("random", "randint", "choice", "shuffle")),
+]
+
+
+class Examiner:
+    """Serves the host over `host`, and has its candidates from the warden at the other end of `warden`."""
+
+    def __init__(self, host: Channel, warden: socket.socket, clean: dict[str, Any]) -> None:
+        self.host = host
+        self.warden = warden
+        self.clean = clean
+        self.tests: AssertSet | StdioSet | None = None
+        self.bad = ""
+
+    def serve(self) -> None:
+        """Answer the host until it sends the tests of another problem, for which the warden makes another examiner."""
+        while True:
+            message = self.host.receive()
+            if message[0] == "tests":
+                if self.tests is not None or self.bad:
+                    return
+                self._prepare(message[1])
+            elif message[0] == "next":
+                return
+            elif message[0] == "judge":
+                self.host.send(self._judge(*message[1:]))
+
+    def _prepare(self, tests: dict[str, Any]) -> None:
+        try:
+            self.tests = StdioSet(**tests) if "cases" in tests else AssertSet(**tests)
+        except BadTests as error:
+            self.bad = str(error)
+
+    # ---- one solution
+
+    def _judge(self, run: str, source: str, limits: dict[str, Any]) -> list[Any]:
+        """Return ["verdict", run, status, passed, total, cases, detail]."""
+        if self.bad or self.tests is None:
+            return ["verdict", run, "bad_reference", 0, 0, [], self.bad or "there are no tests"]
+        try:
+            if isinstance(self.tests, StdioSet):
+                return self._verdict(run, *self.tests.judge(self, source, limits))
+            return self._verdict(run, *self._judge_asserts(self.tests, source, limits))
+        except BadTests as error:
+            return ["verdict", run, "bad_reference", 0, 0, [], str(error)]
+
+    def _verdict(self, run: str, outcomes: list[Outcome], total: int, detail: str) -> list[Any]:
+        first = next((each for each in outcomes if each.status != "correct"), None)
+        status = first.status if first else "correct"
+        passed = sum(each.status == "correct" for each in outcomes)
+        if status == "correct" and passed < total:
+            status = "crashed"
+        return ["verdict", run, status, passed, total, [each.words for each in outcomes], detail]
+
+    def _judge_asserts(self, tests: AssertSet, source: str, limits: dict[str, Any]) -> tuple[list[Outcome], int, str]:
+        total = max(1, len(tests.cases))
+        ours, theirs = socket.socketpair()
+        with ours:
+            channel = Channel(ours, int(limits["output_bytes"]) + (1 << 20))
+            channel.deadline = time.monotonic() + limits["wall_seconds"]
+            self.start("solution", limits, theirs.fileno())
+            theirs.close()
+            carried = Carried()
+            peer = Peer(channel, False, carried.extras, carried.apply)
+            carried.note = peer.note
+            try:
+                loaded = self._load(peer, source, tests.wanted)
+                if isinstance(loaded, Outcome):
+                    outcomes = [loaded]
+                else:
+                    with carried:
+                        outcomes = list(tests.run(peer, loaded))
+            finally:
+                sys.modules["__main__"] = self.clean["main"]
+            end = self.finish() if peer.gone else self.leave()
+            detail = ""
+            if peer.gone:
+                detail = self._ending(outcomes[-1], peer.gone, end, limits)
+            return outcomes, total, detail
+
+    def _load(self, peer: Peer, source: str, wanted: list[str]) -> dict[str, Any] | Outcome:
+        """Return the stubs by name, or the outcome of a solution that does not load."""
+        try:
+            peer.channel.send([source, wanted, MODULE])
+            answer = peer.channel.receive()
+            if answer[0] == "!":
+                return Outcome("crashed", "loading the solution", got=f"{str(answer[1])[:100]}: {str(answer[2])[:500]}")
+            _, found, nodes = answer
+            names = [name for name in found if name in wanted]
+            return dict(zip(names, peer.objects.unpack([found[name] for name in names], nodes), strict=True))
+        except Closed:
+            peer.gone = "closed"
+        except Late:
+            peer.gone = "late"
+        except (Malformed, Gone, TypeError, ValueError, IndexError, KeyError, AttributeError, UnicodeError) as error:
+            peer.gone = f"malformed: {error}"
+        return Outcome("timeout" if peer.gone == "late" else "crashed", "loading the solution")
+
+    def _ending(self, outcome: Outcome, gone: str, end: dict[str, Any], limits: dict[str, Any]) -> str:
+        """Say why the candidate is gone, and correct the outcome where the warden knows better."""
+        if gone == "late" or end.get("late") or end.get("cpu", 0) >= limits["cpu_seconds"]:
+            outcome.status = outcome.words[0] = "timeout"
+            if end.get("cpu", 0) >= limits["cpu_seconds"]:
+                return f"used up its {limits['cpu_seconds']:g} seconds of processor time"
+            return f"did not end within {limits['wall_seconds']:g} seconds"
+        outcome.status = outcome.words[0] = "crashed"
+        if gone.startswith("malformed"):
+            return f"broke the protocol ({gone})"
+        if end.get("memory"):
+            return f"was stopped for using more than {int(limits['memory_bytes']) >> 20:,} MiB of memory"
+        return ended(end)
+
+    # ---- the warden
+
+    def start(self, what: str, limits: dict[str, Any], *fds: int) -> None:
+        """Have a candidate started that holds these descriptors: its wire, and standard input and output."""
+        words = json.dumps([what, limits]).encode("ascii")
+        socket.send_fds(self.warden, [words], list(fds))
+
+    def finish(self) -> dict[str, Any]:
+        """Have the candidate ended and all its traces removed; return how it ended."""
+        self.warden.send(b"end")
+        return json.loads(self.warden.recv(4096) or b"{}")  # type: ignore[no-any-return]
+
+    def leave(self) -> dict[str, Any]:
+        """Have the candidate ended; how is of no interest."""
+        self.warden.send(b"leave")
+        return {}
+
+
+class Carried:
+    """State that a test and the solution share when they run in one process, carried along with each message.
+
+    Carried: what the solution prints while a test captures output, the random generator once a test has seeded it,
+    the recursion limit. Not carried, and so UNVERIFIABLE: replaced builtins, standard input, patches by unittest.mock.
+    """
+
+    def __init__(self) -> None:
+        self.random = False
+        self.limit = sys.getrecursionlimit()
+        self.sink = sys.stdout
+        self.note: Callable[[str], BaseException] = RuntimeError
+
+    def __enter__(self) -> Carried:
+        self.sink = sys.stdout = io.TextIOWrapper(open(os.devnull, "wb"), encoding="utf-8", errors="replace")  # noqa: SIM115
+        self.seed = random.seed
+        self.watched = [getattr(module, name) for module, name in WATCHED]
+
+        def seed(*args: Any, **keywords: Any) -> None:
+            self.random = True
+            self.seed(*args, **keywords)
+
+        random.seed = seed  # type: ignore[assignment]
+        return self
+
+    def __exit__(self, *ignored: object) -> None:
+        random.seed = self.seed
+        for (module, name), value in zip(WATCHED, self.watched, strict=True):
+            setattr(module, name, value)
+        sys.setrecursionlimit(self.limit)
+        with contextlib.suppress(Exception):
+            self.sink.close()
+        sys.stdout = sys.__stdout__
+
+    def extras(self) -> Any:
+        for (module, name), value in zip(WATCHED, self.watched, strict=True):
+            if getattr(module, name) is not value:
+                raise self.note(f"the tests replace {module.__name__}.{name}, which cannot reach the solution")
+        found: dict[str, Any] = {}
+        if sys.getrecursionlimit() != self.limit:
+            found["limit"] = sys.getrecursionlimit()
+        if self.random:
+            found["random"] = random.getstate()
+        if sys.stdout is not self.sink:
+            found["listen"] = True
+        return found or None
+
+    def apply(self, extras: Any) -> None:
+        if not extras:
+            return
+        if self.random and "random" in extras:
+            version, state, gauss = extras["random"]
+            random.setstate((version, tuple(state), gauss))
+        said = extras.get("said")
+        if type(said) is str and sys.stdout is not self.sink:
+            sys.stdout.write(said)
+

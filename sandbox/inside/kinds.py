@@ -1,0 +1,308 @@
+"""Which immutable types cross by value, and how is each taken apart and built again?
+
+`plain(value)` gives the value itself if its type is one of them, the base value of an instance of a subclass
+(sound: lying about the base value costs as much as answering), or OPAQUE for everything that crosses as a handle.
+A subclass of a container that brings methods of its own is OPAQUE: a test may call them.
+"""
+
+from __future__ import annotations
+
+import builtins
+import datetime
+from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+from .frames import Malformed
+
+__all__ = ["OPAQUE", "built", "cut", "ordered_set", "parts", "plain", "refill"]
+
+
+class _Opaque:
+    pass
+
+
+OPAQUE = _Opaque()
+
+DATES = {kind.__name__: kind for kind in (datetime.date, datetime.datetime, datetime.time, datetime.timedelta)}
+VIEWS = {type({}.keys()): "dk", type({}.values()): "dv", type({}.items()): "di"}
+CONSTANTS: dict[str, Any] = {"Ellipsis": Ellipsis, "NotImplemented": NotImplemented, "utc": datetime.UTC}
+CLASSES = {
+    f"{kind.__module__}.{kind.__qualname__}": kind
+    for kind in [
+        *(each for each in vars(builtins).values() if isinstance(each, type)),
+        *(Counter, OrderedDict, defaultdict, deque, Decimal, Fraction),
+        *DATES.values(),
+    ]
+}
+NAMES = {kind: name for name, kind in CLASSES.items()}
+EXACT = frozenset({int, tuple, frozenset, bytes, complex, Decimal, Fraction, range, slice, *DATES.values(), *VIEWS})
+# Subclasses are cut to the first of these that they derive from.
+BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (int, lambda value: int.__int__(value)),
+    (float, lambda value: float.__float__(value)),
+    (str, lambda value: str.__str__(value)),
+    (bytes, lambda value: bytes.__getitem__(value, slice(None))),
+    (complex, lambda value: complex(complex.__dict__["real"].__get__(value), complex.__dict__["imag"].__get__(value))),
+    (Counter, lambda value: _filled(Counter(), value)),
+    (OrderedDict, lambda value: _filled(OrderedDict(), value)),
+    (defaultdict, lambda value: _filled(defaultdict(value.default_factory), value)),
+    (dict, lambda value: _filled({}, value)),
+    (list, lambda value: list.__getitem__(value, slice(None))),
+    (tuple, lambda value: tuple.__getitem__(value, slice(None))),
+    (set, lambda value: set.copy(value)),
+    (frozenset, lambda value: frozenset(frozenset.__iter__(value))),
+    (deque, lambda value: deque(deque.__iter__(value), value.maxlen)),
+    (bytearray, lambda value: bytearray(value)),
+    (Decimal, lambda value: Decimal.__abs__(value).copy_sign(value)),
+    (Fraction, lambda value: Fraction(value.numerator, value.denominator)),
+)
+CONTAINERS = (dict, list, tuple, set, frozenset, deque)
+
+
+def _filled(empty: Any, value: Any) -> Any:
+    dict.update(empty, dict.items(value))
+    return empty
+
+
+def plain(value: Any) -> Any:
+    """Return the value itself, its base value, or OPAQUE."""
+    made = type(value)
+    if made in EXACT or value is Ellipsis or value is NotImplemented or value is datetime.UTC:
+        return value
+    if isinstance(value, type):
+        return value if value in NAMES else OPAQUE
+    if issubclass(made, BaseException):
+        return value
+    if _is_struct(made):
+        return value
+    if made.__module__.partition(".")[0] == "numpy":
+        return value if _carries_numbers(value) else OPAQUE
+    if issubclass(made, CONTAINERS) and _has_methods(made):
+        return OPAQUE
+    return cut(value)
+
+
+def cut(value: Any) -> Any:
+    """Return the base value of an instance of a subclass of a plain type, OPAQUE for other objects."""
+    for base, convert in BASES:
+        if isinstance(value, base) and issubclass(type(value), base):
+            return convert(value)
+    return OPAQUE
+
+
+@lru_cache(maxsize=256)
+def _has_methods(made: type) -> bool:
+    fields = getattr(made, "_fields", ())
+    for each in made.__mro__:
+        if each.__module__ in ("builtins", "collections"):
+            return False
+        if any(not name.startswith("_") and name not in fields for name in vars(each)):
+            return True
+    return False
+
+
+@lru_cache(maxsize=256)
+def _is_struct(made: type) -> bool:
+    fields = getattr(made, "_fields", None)
+    return (
+        issubclass(made, tuple)
+        and type(fields) is tuple
+        and all(type(field) is str for field in fields)
+        and not _has_methods(made)
+    )
+
+
+def _carries_numbers(value: Any) -> bool:
+    dtype = getattr(value, "dtype", None)
+    return getattr(dtype, "kind", "") in tuple("biufcU") and hasattr(value, "tolist")
+
+
+def parts(value: Any) -> tuple[str, Iterable[Any]]:
+    """Return (kind, the values it is built from) of a value that `plain` gave back as it is."""
+    made = type(value)
+    if made is complex:
+        return "z", (value.real, value.imag)
+    if made is Decimal:
+        return "D", (str(value),)
+    if made is Fraction:
+        return "F", (value.numerator, value.denominator)
+    if made is range or made is slice:
+        return ("r" if made is range else "sl"), (value.start, value.stop, value.step)
+    if made in VIEWS:
+        return VIEWS[made], value
+    if made is datetime.timedelta:
+        return "dt", ("timedelta", value.days, value.seconds, value.microseconds)
+    if made in DATES.values():
+        return "dt", (made.__name__, *_date_fields(value))
+    if value is Ellipsis or value is NotImplemented:
+        return "k", (repr(value),)
+    if value is datetime.UTC:
+        return "k", ("utc",)
+    if isinstance(value, type):
+        return "T", (NAMES[value],)
+    if issubclass(made, BaseException):
+        return "x", (made, _args(value), _text(value), _attributes(value))
+    if made.__module__.partition(".")[0] == "numpy":
+        return "np", (value.dtype.str, tuple(value.shape), tuple(value.ravel().tolist()))
+    return "n", (made.__name__, len(made._fields), *made._fields, *tuple.__iter__(value))
+
+
+def _date_fields(value: Any) -> list[Any]:
+    found = [getattr(value, name) for name in ("year", "month", "day") if hasattr(value, name)]
+    names = ("hour", "minute", "second", "microsecond")
+    found += [getattr(value, name) for name in names if hasattr(value, name)]
+    if hasattr(value, "tzinfo") and value.tzinfo is not None:
+        offset = value.utcoffset()
+        if not isinstance(value.tzinfo, datetime.timezone) or offset is None:
+            raise ValueError("a time zone that is no fixed offset cannot cross")
+        found.append(offset)
+    return found
+
+
+def _args(error: BaseException) -> tuple[Any, ...]:
+    args = error.args
+    return tuple(args) if type(args) is tuple else ()
+
+
+def _text(error: BaseException) -> str | None:
+    """Return what str() gives where a class of the solution decides that."""
+    if type(error).__str__ in (BaseException.__str__, Exception.__str__) or type(error).__module__ == "builtins":
+        return None
+    try:
+        return str.__str__(str(error))
+    except Exception:
+        return None
+
+
+def _attributes(error: BaseException) -> dict[str, Any]:
+    return {name: value for name, value in vars(error).items() if not name.startswith("__")}
+
+
+def built(kind: str, items: list[Any]) -> Any:
+    """Return the value of a kind; whatever cannot be one raises."""
+    if kind == "z":
+        return complex(*items)
+    if kind == "D":
+        return Decimal(items[0])
+    if kind == "F":
+        return Fraction(*items)
+    if kind == "r":
+        return range(*items)
+    if kind == "sl":
+        return slice(*items)
+    if kind == "dk":
+        return dict.fromkeys(items).keys()
+    if kind == "dv":
+        return dict(enumerate(items)).values()
+    if kind == "di":
+        return dict(items).items()
+    if kind == "dt":
+        return _date(*items)
+    if kind == "k":
+        return CONSTANTS[items[0]]
+    if kind == "T":
+        return CLASSES[items[0]]
+    if kind == "x":
+        return _error(*items)
+    if kind == "np":
+        return _array(*items)
+    if kind == "n":
+        name, count, *rest = items
+        return _struct(name, tuple(rest[:count]))(*rest[count:])
+    raise Malformed(f"a value of the unknown kind {kind[:20]!r}")
+
+
+def _date(name: str, *fields: Any) -> Any:
+    if fields and isinstance(fields[-1], datetime.timedelta):
+        return DATES[name](*fields[:-1], tzinfo=datetime.timezone(fields[-1]))
+    return DATES[name](*fields)
+
+
+def _error(made: Any, args: Any, text: Any, attributes: Any) -> BaseException:
+    if not (isinstance(made, type) and issubclass(made, BaseException) and type(args) is tuple):
+        raise Malformed("an exception that is none")
+    try:
+        error = made(*args)
+    except Exception:
+        error = made.__new__(made)
+        error.args = args
+    if type(attributes) is dict:
+        for name, value in attributes.items():
+            if type(name) is str and not name.startswith("__"):
+                vars(error)[name] = value
+    if type(text) is str:
+        vars(error)["said"] = text
+    return error
+
+
+@lru_cache(maxsize=256)
+def _struct(name: str, fields: tuple[str, ...]) -> Any:
+    return namedtuple(name, fields)
+
+
+def _array(dtype: str, shape: tuple[int, ...], items: tuple[Any, ...]) -> Any:
+    import numpy  # there on both sides or on none
+
+    if numpy.dtype(dtype).kind not in "biufcU":
+        raise Malformed("an array of objects")
+    array = numpy.array(items, dtype=dtype).reshape(shape)
+    return array if shape else array[()]
+
+
+# ---- sets: a program may depend on the order of their table
+
+
+def ordered_set(items: list[Any], made: type) -> Any:
+    """Return a set or frozenset that iterates in the order of `items`, where that can be had."""
+    value = made(items)
+    if list(value) == items:
+        return value
+    helper: set[Any] = set()
+    refill(helper, items)
+    for each in (made(helper), made(frozenset(helper))):
+        if list(each) == items:
+            return each
+    return value
+
+
+def refill(container: set[Any], items: list[Any]) -> None:
+    """Give a set other elements, so that it iterates in the order of `items` where that can be had.
+
+    The order depends on the size of the table and on who came first where two elements want one place.
+    """
+    container.clear()
+    container.update(items)
+    if list(container) == items:
+        return
+    for way in _ways(items):
+        container.clear()
+        way(container)
+        if list(container) == items:
+            return
+    container.clear()
+    container.update(items)
+
+
+def _ways(items: list[Any]) -> Iterable[Callable[[set[Any]], None]]:
+    backwards = items[::-1]
+    yield lambda container: container.update(backwards)
+    yield lambda container: container.update(set(items))
+    yield lambda container: container.update(set(backwards))
+    size = 8
+    while size < 16 * len(items) + 64:
+        for order in (items, backwards):
+            yield lambda container, size=size, order=order: _grown(container, size, order)  # type: ignore[misc]
+        size *= 2
+
+
+def _grown(container: set[Any], size: int, items: list[Any]) -> None:
+    """Fill a table of `size` places: others make it grow, then they leave."""
+    taken = {hash(item) % size for item in items}
+    others = [number for number in range(size) if number not in taken][: size // 4]
+    container.update(set(others))
+    container.difference_update(others)
+    container.update(items)

@@ -1,0 +1,176 @@
+"""What do the tests of a function need from the solution, and what becomes of each of them?
+
+Tests are compiled once and run, unmodified, for each solution of the set: the helpers that the prompt defines, then
+the setup, then each assert as a case of its own. Of the solution they get stubs alone: for the entry point, and for
+names that the tests use and nobody else defines. Everything else, builtins and standard library included, is the
+examiner's own.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import symtable
+import sys
+import types
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from .outcome import BadTests, Outcome, described
+from .peer import Gone, Peer
+from .proxies import Unverifiable
+
+__all__ = ["AssertSet"]
+
+
+class AssertSet:
+    """The compiled tests of one problem."""
+
+    def __init__(self, asserts: list[str], setup: str, entry_point: str | None, prefix: str) -> None:
+        if not asserts and not setup.strip():
+            raise BadTests("there are no tests")
+        self.entry_point = entry_point
+        self.trees = {
+            "prompt": _parsed(prefix, "prompt", lenient=True),
+            "setup": _parsed(setup, "setup"),
+        }
+        self.sources = {"prompt": prefix, "setup": setup}
+        self.setup = [compile(tree, f"<{name}>", "exec", dont_inherit=True) for name, tree in self.trees.items()]
+        self.cases = []
+        for number, text in enumerate(asserts):
+            name = f"test {number + 1}"
+            self.trees[name] = _parsed(text, name)
+            self.sources[name] = text
+            self.cases.append((name, compile(self.trees[name], f"<{name}>", "exec", dont_inherit=True)))
+        defined = set(vars(builtins)) | set(_defined(prefix)) | set(_defined(setup))
+        for text in asserts:
+            defined |= set(_defined(text))
+        if entry_point is not None and entry_point in _defined(setup):
+            raise BadTests(f"the setup defines {entry_point}, which the solution should")
+        used: set[str] = set()
+        for text in (setup, *asserts):
+            used |= _used(text)
+        used -= defined
+        self.wanted = sorted(used | ({entry_point} if entry_point else set()))
+        if not self.wanted:
+            raise BadTests("the tests use nothing of the solution")
+
+    def namespace(self, stubs: dict[str, Any]) -> dict[str, Any]:
+        """Return a fresh namespace of the tests, registered as the main module."""
+        module = types.ModuleType("__main__")
+        sys.modules["__main__"] = module
+        space = vars(module)
+        space["__builtins__"] = builtins
+        exec(self.setup[0], space)
+        space.update(stubs)
+        return space
+
+    def run(self, peer: Peer, stubs: dict[str, Any]) -> Iterator[Outcome]:
+        """Yield the outcome of each case, or one alone where the setup fails; stops when the solution is gone."""
+        try:
+            space = self.namespace(stubs)
+        except Exception as error:
+            raise BadTests(f"the prompt does not run: {type(error).__name__}: {error}") from None
+        before = peer.asked
+        failed = self._tried(peer, self.setup[1], space, "setup")
+        if failed is not None:
+            if peer.asked == before and not peer.gone and not isinstance(peer.log.error, NameError | AssertionError):
+                raise BadTests(f"the setup fails before it reaches the solution: {failed.words[4]}")
+            yield failed
+            return
+        if not self.cases:
+            yield Outcome("correct", "setup")
+            return
+        for name, code in self.cases:
+            yield self._tried(peer, code, space, name) or Outcome("correct", self.sources[name])
+            if peer.gone:
+                return
+
+    def _tried(self, peer: Peer, code: types.CodeType, space: dict[str, Any], name: str) -> Outcome | None:
+        """Run one piece of the tests; return None if nothing went wrong."""
+        log = peer.log
+        log.clear()
+        peer.unverifiable = ""
+        status, got = "correct", ""
+        try:
+            exec(code, space)
+        except (Unverifiable, Gone):
+            pass
+        except AssertionError as error:
+            log.error, status = error, "incorrect"
+        except BaseException as error:
+            log.error, status, got = error, "incorrect", described(error)
+        if peer.gone:
+            status = {"late": "timeout"}.get(peer.gone, "crashed")
+            got = "" if peer.gone in ("late", "closed") else peer.gone
+        elif peer.unverifiable:
+            status, got = "unverifiable", peer.unverifiable
+        if status == "correct":
+            return None
+        if log.error is not None and log.raised is log.error:
+            status = "crashed"  # the solution raised, and the test did not expect it
+        where, expected = self._failing(name, log.error)
+        return Outcome(status, where, log.call(), expected, got or log.result())
+
+    def _failing(self, name: str, error: BaseException | None) -> tuple[str, str]:
+        """Return (the text of the statement that failed, the text of the side of it that is no call)."""
+        trace, line = (error.__traceback__ if error else None), 0
+        while trace is not None:
+            filename = trace.tb_frame.f_code.co_filename
+            if filename[1:-1] in self.sources:
+                name, line = filename[1:-1], trace.tb_lineno
+            trace = trace.tb_next
+        for node in ast.walk(self.trees[name]):
+            if isinstance(node, ast.Assert) and (not line or node.lineno <= line <= (node.end_lineno or 0)):
+                text = ast.get_source_segment(self.sources[name], node) or ""
+                test = node.test
+                if isinstance(test, ast.Compare) and len(test.ops) == 1:
+                    return text, ast.get_source_segment(self.sources[name], test.comparators[0]) or ""
+                return text, ""
+        lines = self.sources[name].splitlines()
+        return (lines[line - 1].strip() if 0 < line <= len(lines) else name), ""
+
+
+def _parsed(text: str, name: str, lenient: bool = False) -> ast.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            if lenient:
+                return ast.parse("")  # the start of a program that is none yet
+            raise BadTests(f"{name} is not Python: {error}") from None
+
+
+def _table(text: str) -> symtable.SymbolTable | None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return symtable.symtable(text, "tests", "exec")
+        except SyntaxError:
+            return None
+
+
+def _defined(text: str) -> set[str]:
+    """Return the names that a text binds at its top level."""
+    table = _table(text)
+    if table is None:
+        return set()
+    found = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
+    found |= {child.get_name() for child in table.get_children() if child.get_type() in ("function", "class")}
+    return found - {"lambda", "listcomp", "genexpr", "setcomp", "dictcomp"}
+
+
+def _used(text: str) -> set[str]:
+    """Return the global names that a text reads, in its functions too."""
+    table = _table(text)
+    found: set[str] = set()
+    waiting = [table] if table else []
+    while waiting:
+        current = waiting.pop()
+        waiting += current.get_children()
+        for symbol in current.get_symbols():
+            if symbol.is_referenced() and (symbol.is_global() or current.get_type() == "module"):
+                found.add(symbol.get_name())
+    return found

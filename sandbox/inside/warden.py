@@ -1,0 +1,175 @@
+"""What supervises the runs: process 1 of a container, or its like?
+
+It forks an examiner for each set of tests and, when that asks, a candidate for each run; it ends both in time,
+whatever they do, and removes what they leave. It reads no test and no solution: both go straight to the process
+that needs them, so a candidate finds nothing of another run in the memory that it inherits.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+import types
+from typing import Any
+
+from . import candidate, cells
+from .examiner import Examiner
+from .frames import Channel, Closed, Pipes
+
+__all__ = ["Warden", "main"]
+
+GRACE = 0.25  # seconds after its deadline at which a candidate is ended; the examiner's own deadline comes first
+EXAMINER_GRACE = 0.75  # ... and the examiner, if it has not come to a verdict
+TICK = 0.1
+
+
+class Warden:
+    """One sandbox: `host` leads to the pool outside."""
+
+    def __init__(self, host: Pipes, cell: Any, limits: dict[str, Any]) -> None:
+        self.host = host
+        self.cell = cell
+        self.limits = limits
+        self.run = 0  # process of the candidate, 0 if none runs
+        self.deadline = 0.0
+        self.late = False
+
+    def supervise(self) -> None:
+        """Have one examiner after the other, until the host is gone."""
+        while True:
+            self.cell.next_examiner()
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            self.examiner = os.fork()
+            if not self.examiner:
+                ours.close()
+                self._be_examiner(theirs)
+            theirs.close()
+            with ours:
+                told = self._attend(ours)
+            if self.run:
+                self._end()
+            ended = self.cell.end_examiner(self.examiner)
+            if ended.get("code") == HOST_GONE:
+                return
+            if told or ended.get("code") != 0:
+                Channel(self.host).send(["gone", told or "ended"])
+
+    def _attend(self, examiner: socket.socket) -> str:
+        """Do what the examiner asks until it is gone; return why it had to go, "" if it went by itself."""
+        while True:
+            ready, _, _ = select.select([examiner], [], [], TICK if self.run else None)
+            if ready:
+                words, fds, _, _ = socket.recv_fds(examiner, 8192, 3)
+                if not words:
+                    return ""
+                if words == b"end":
+                    examiner.send(json.dumps(self._end()).encode("ascii"))
+                elif words == b"leave":
+                    self._end()
+                else:
+                    what, limits = json.loads(words)
+                    self._start(what, limits, fds)
+            if self.run:
+                now = time.monotonic()
+                if now > self.deadline + GRACE and not self.late:
+                    self.late = True
+                    os.kill(self.run, signal.SIGKILL)
+                if now > self.deadline + EXAMINER_GRACE:
+                    return "late"
+
+    def _start(self, what: str, limits: dict[str, Any], fds: list[int]) -> None:
+        self.cell.next_candidate()
+        self.deadline = time.monotonic() + limits["wall_seconds"]
+        self.late = False
+        self.run = os.fork()
+        if not self.run:
+            self._be_candidate(what, limits, fds)
+        for fd in fds:
+            os.close(fd)
+
+    def _end(self) -> dict[str, Any]:
+        if not self.run:
+            return {}
+        ended = self.cell.end_candidate(self.run)
+        self.run = 0
+        if self.late:
+            ended["late"] = True
+        return ended  # type: ignore[no-any-return]
+
+    # ---- in the children, which never return
+
+    def _be_examiner(self, warden: socket.socket) -> None:
+        code = 1
+        try:
+            keep = {self.host.read, self.host.write, warden.fileno()}
+            close_all_but(keep)
+            self.cell.enter_examiner(self.limits)
+            gc.enable()
+            clean = {"main": sys.modules["__main__"]}
+            try:
+                Examiner(Channel(self.host), warden, clean).serve()
+                code = 0
+            except Closed:
+                code = HOST_GONE
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+
+    def _be_candidate(self, what: str, limits: dict[str, Any], fds: list[int]) -> None:
+        try:
+            for place, fd in enumerate(fds[1:]):
+                os.dup2(fd, place)
+            os.dup2(fds[0], 3)
+            close_all_but({3})
+            self.cell.enter_candidate(limits)
+            signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+            end = socket.socket(fileno=3)
+            if what == "program":
+                candidate.run_program(end)
+            else:
+                candidate.run_solution(end)
+        finally:
+            os._exit(1)
+
+
+HOST_GONE = 97
+
+
+def close_all_but(keep: set[int]) -> None:
+    """Close all descriptors from 3 on but these."""
+    start = 3
+    for fd in sorted(keep):
+        if fd >= start:
+            os.closerange(start, fd)
+            start = fd + 1
+    os.closerange(start, 1 << 20)
+
+
+def main(config: dict[str, Any]) -> None:
+    """Be the warden; `config` says of which kind of cell, with which limits, and what to import before the first fork."""
+    for name in config["preload"]:
+        try:
+            __import__(name)
+        except Exception:
+            sys.modules.pop(name, None)
+    host = Pipes(os.dup(0), os.dup(1))
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1):
+        os.dup2(nothing, fd)
+    os.close(nothing)
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    sys.modules["__main__"].__dict__.pop("config", None)
+    cell: Any = cells.BareCell() if config["cell"] == "bare" else cells.UserCell(*config["users"])
+    Channel(host).send(["ready", sys.version_info[:3]])
+    gc.collect()
+    gc.disable()
+    gc.freeze()
+    Warden(host, cell, config["limits"]).supervise()
