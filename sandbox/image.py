@@ -34,6 +34,7 @@ __all__ = ["DOCKERFILE", "build_from", "build_own", "ensure_image", "own_name", 
 RECIPE = 1  # what goes into an image: count up whenever host_python.py changes it
 REPOSITORY = "assay-sandbox"
 LABEL, PYTHON_LABEL, PACKAGES_LABEL = "assay.sandbox", "assay.sandbox.python", "assay.sandbox.packages"
+HOST_LABEL = "assay.sandbox.host"  # the name of the image without packages: images with some belong to it
 DOCKERFILE = Path(__file__).with_name("Dockerfile")
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -113,7 +114,7 @@ def build_own(client: docker.DockerClient, packages: Sequence[str] = (), *, anew
             file.seek(0)
             changes = [
                 f"LABEL {LABEL}=1 {PYTHON_LABEL}={json.dumps(str(python.program))}",
-                f"LABEL {PACKAGES_LABEL}={json.dumps(' '.join(sorted(packages)))}",
+                f"LABEL {HOST_LABEL}={own_name()} {PACKAGES_LABEL}={json.dumps(' '.join(sorted(packages)))}",
                 "ENV PATH=/usr/bin:/bin LANG=C.UTF-8",
                 f"ENTRYPOINT {json.dumps([str(python.program)])}",
             ]
@@ -150,11 +151,10 @@ def remove_old(client: docker.DockerClient, keep: Sequence[str] = ()) -> list[st
     """
     from docker import errors
 
-    kept = {own_name(), BASE, *keep}
     removed = []
     for image in client.images.list(filters={"label": f"{LABEL}=1"}):
-        packages = str((image.labels or {}).get(PACKAGES_LABEL, "")).split()
-        if kept & {*image.tags, own_name(packages)} and image.tags:
+        of_this_python = (image.labels or {}).get(HOST_LABEL) == own_name()
+        if image.tags and (of_this_python or {own_name(), BASE, *keep} & set(image.tags)):
             continue
         with contextlib.suppress(errors.APIError):  # in use
             for name in image.tags or [image.id]:
