@@ -21,6 +21,7 @@ from .datasets.fields import USUAL, FieldError
 from .datasets.jsonl import RowError, read_rows
 from .pairing import Fields, Pairing, References, WrongUse
 from .presets import AUTO, CODE_TASKS, PRESETS
+from .sandbox_command import sandbox
 from .settings import Settings, settle
 from .summary import say, show, summarise
 from .tally import Tally
@@ -174,6 +175,7 @@ def main() -> None:
 
 
 main.add_command(verify)
+main.add_command(sandbox)
 
 
 @main.command()
