@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -64,6 +63,7 @@ def loaded(statement: str) -> set[str]:
         ("from assay import MathVerifier", 220),
         ("from assay import Reward, ThinkFormat, Problem, Score", 220),
         ("from assay import AssertTests, StdioTests, Limits, Judgement, Case", 120),
+        ("from assay import CodeVerifier; CodeVerifier('docker')", 220),
         (r"from assay import MathVerifier; assert MathVerifier().score(r'\boxed{5}', '5').reward", 220),
         (r"from assay import MathVerifier; assert MathVerifier().score(r'\boxed{1/2}', '0.5').reward", 220),
     ],
@@ -76,19 +76,16 @@ def test_an_import_loads_nothing_heavy(statement: str, most: int) -> None:
     assert len(modules) <= most, sorted(modules)
 
 
-def exported() -> list[str]:
-    """Return the exported names whose module is there."""
-    return [name for name in assay.__all__ if find_spec(f"assay.{assay._home[name]}")]
-
-
 def test_every_exported_name_is_there() -> None:
     assert len(assay.__all__) == len(set(assay.__all__)) >= 8
-    for name in exported():
+    for name in assay.__all__:
         assert getattr(assay, name).__name__ == name
     assert set(assay.__all__) <= set(dir(assay))
     with pytest.raises(AttributeError, match="no attribute 'NoSuchThing'"):
         assay.NoSuchThing  # noqa: B018
-    fresh = f"from assay import {', '.join(exported())}; import assay; assert not set(assay.__all__) - set(dir(assay))"
+    fresh = (
+        f"from assay import {', '.join(assay.__all__)}; import assay; assert not set(assay.__all__) - set(dir(assay))"
+    )
     assert "assay.records" in loaded(fresh)
 
 
@@ -220,6 +217,8 @@ SOMEBODYS_MACHINE = re.compile("/wo" + "rk/|/ho" + r"me/\w+/|/Us" + r"ers/\w+/|/
 def test_no_text_names_a_path_of_somebodys_machine() -> None:
     found = []
     for file in git_files():
+        if file.parts[:3] == ("tests", "sandbox", "attacks"):
+            continue  # programs that look for such paths
         try:
             text = (ROOT / file).read_text(encoding="utf-8")
         except UnicodeDecodeError:
