@@ -8,6 +8,7 @@ Exit codes: 0 all that was asked for works; 1 something does not; 2 wrong use.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -69,9 +70,9 @@ def build(
     from .sandbox.errors import SandboxUnavailable
 
     try:
-        client = connect(timeout=600)
-        name = image.build_from(client, base, packages) if base else image.build_own(client, packages, anew=again)
-        removed = image.remove_old(client, [name]) if remove_old else []
+        with contextlib.closing(connect(timeout=600)) as client:
+            name = image.build_from(client, base, packages) if base else image.build_own(client, packages, anew=again)
+            removed = image.remove_old(client, [name]) if remove_old else []
     except SandboxUnavailable as error:
         click.echo(str(error), err=True)
         context.exit(NOT_FINE)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -38,22 +39,36 @@ def connect(timeout: float = 60.0) -> docker.DockerClient:
         ) from error
 
     address = engine_address()
+    client = None
     try:
+        _knock(address)
         if os.environ.get("DOCKER_HOST"):
             client = docker.from_env(timeout=timeout)  # with its certificates, if it names any
         else:
             client = docker.DockerClient(base_url=address, timeout=timeout)
-        client.ping()
+        version = str(client.version().get("ApiVersion", "0"))
+        if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
+            needed = ".".join(map(str, OLDEST))
+            raise SandboxUnavailable(
+                f"the Docker engine at {address} speaks version {version} of the API, {needed} is needed: upgrade the "
+                "engine to 19.03 or newer"
+            )
     except (docker.errors.DockerException, requests.exceptions.RequestException, OSError, ValueError) as error:
+        if client is not None:
+            client.close()
         raise SandboxUnavailable(_remedy(address, error)) from error
-    version = str(client.version().get("ApiVersion", "0"))
-    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
-        needed = ".".join(map(str, OLDEST))
-        raise SandboxUnavailable(
-            f"the Docker engine at {address} speaks version {version} of the API, {needed} is needed: upgrade the engine "
-            "to 19.03 or newer"
-        )
+    except SandboxUnavailable:
+        client.close()
+        raise
     return client
+
+
+def _knock(address: str) -> None:
+    """Raise OSError if nobody listens at an address on this machine; docker-py would leave a socket open there."""
+    if address.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as one:
+            one.settimeout(10)
+            one.connect(address.removeprefix("unix://"))
 
 
 def engine_address() -> str:

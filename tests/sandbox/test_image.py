@@ -129,7 +129,10 @@ def test_another_python_gets_another_image(monkeypatch: pytest.MonkeyPatch, tmp_
 
 def test_builders_at_the_same_time_agree(client: Any, repository: str) -> None:
     with ThreadPoolExecutor(3) as threads:
-        names = set(threads.map(lambda _: build_own(connect()), range(3)))
+        clients = [connect() for _ in range(3)]
+        names = set(threads.map(build_own, clients))
+    for one in clients:
+        one.close()
     assert len(names) == 1
     name = names.pop()
     assert name.startswith(f"{repository}:")
