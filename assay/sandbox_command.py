@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -169,7 +169,9 @@ def _print_drill(backend: str, image: str | None) -> bool:
     held = True
     try:
         with (
-            open_sandbox(backend, workers=1, limits=DRILL_LIMITS, image=image if backend == "docker" else None) as box,
+            open_sandbox(
+                cast(Any, backend), workers=1, limits=DRILL_LIMITS, image=image if backend == "docker" else None
+            ) as box,
             console(sys.stderr).status("") as status,
         ):
             for exercise, judgement, fault in run_drill(box):

@@ -47,19 +47,17 @@ def connect(timeout: float = 60.0) -> docker.DockerClient:
         else:
             client = docker.DockerClient(base_url=address, timeout=timeout)
         version = str(client.version().get("ApiVersion", "0"))
-        if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
-            needed = ".".join(map(str, OLDEST))
-            raise SandboxUnavailable(
-                f"the Docker engine at {address} speaks version {version} of the API, {needed} is needed: upgrade the "
-                "engine to 19.03 or newer"
-            )
     except (docker.errors.DockerException, requests.exceptions.RequestException, OSError, ValueError) as error:
         if client is not None:
             client.close()
         raise SandboxUnavailable(_remedy(address, error)) from error
-    except SandboxUnavailable:
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
         client.close()
-        raise
+        needed = ".".join(map(str, OLDEST))
+        raise SandboxUnavailable(
+            f"the Docker engine at {address} speaks version {version} of the API, {needed} is needed: upgrade the engine "
+            "to 19.03 or newer"
+        )
     return client
 
 

@@ -18,6 +18,7 @@ import errno
 import json
 import platform
 import struct
+from typing import Any
 
 from .syscalls import (
     ADDRESS_FAMILIES,
@@ -36,7 +37,9 @@ __all__ = ["bpf_filter", "profile"]
 
 def profile() -> str:
     """Return the profile as JSON; Docker takes it as `security_opt=["seccomp=..."]`."""
-    rules = [{"names": sorted(names), "action": "SCMP_ACT_ALLOW", "args": []} for names in ALLOWED.values()]
+    rules: list[dict[str, Any]] = [
+        {"names": sorted(names), "action": "SCMP_ACT_ALLOW", "args": []} for names in ALLOWED.values()
+    ]
     rules.append(_allow("clone", 0, NEW_NAMESPACES, "SCMP_CMP_MASKED_EQ", 0))
     rules += [_allow("personality", 0, value, "SCMP_CMP_EQ") for value in PERSONALITIES]
     rules += [
@@ -54,7 +57,7 @@ def profile() -> str:
     return json.dumps(whole, indent=1)
 
 
-def _allow(name: str, index: int, value: int, operation: str, value_two: int = 0) -> dict[str, object]:
+def _allow(name: str, index: int, value: int, operation: str, value_two: int = 0) -> dict[str, Any]:
     argument = {"index": index, "value": value, "valueTwo": value_two, "op": operation}
     return {"names": [name], "action": "SCMP_ACT_ALLOW", "args": [argument]}
 
@@ -89,7 +92,7 @@ def bpf_filter(machine: str | None = None) -> bytes:
     numbers = {name: pair[machine == "aarch64"] for name, pair in NUMBERS.items()}
 
     for names, error, _ in FORBIDDEN.values():
-        for number in sorted({numbers[name] for name in names} - {None}):
+        for number in sorted(number for name in names if (number := numbers[name]) is not None):
             code += _refuse_if([(EQUAL, number)], error)
     # Of these only the low half of the argument is looked at: the kernel takes an int and drops the rest.
     code += _looked_at(numbers["clone"], 0, _refuse_if([(ANY_BIT, NEW_NAMESPACES)], errno.EPERM))
