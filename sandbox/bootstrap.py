@@ -22,15 +22,15 @@ ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "PYTHONHASHSEED": "0",
     "PYTHONDONTWRITEBYTECODE": "1",
+    "LD_BIND_NOW": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
 }
 
 # What programs import most, loaded before the first fork; the others load when they are imported, as anywhere.
 PRELOAD = (
-    "abc array ast bisect calendar cmath collections collections.abc contextlib copy dataclasses datetime decimal enum "
-    "fractions functools heapq io itertools json math numbers operator os queue random re statistics string struct "
-    "sys textwrap threading time types typing unicodedata numpy"
+    "abc bisect collections collections.abc contextlib copy dataclasses datetime decimal enum fractions functools heapq "
+    "io itertools json math operator os random re string struct sys time types typing numpy"
 ).split()
 
 LOADER = """\
@@ -50,10 +50,11 @@ class Sources(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             return importlib.util.spec_from_loader(name, self, is_package=name == "inside")
     def exec_module(self, module):
         name = module.__name__
-        exec(compile(message["sources"].get(name, ""), name, "exec"), module.__dict__)
+        exec(compile(message["sources"].pop(name, ""), name, "exec", optimize=2), module.__dict__)
 sys.meta_path.insert(0, Sources())
 from inside.warden import main
-main(message["config"])
+sys.meta_path.pop(0)
+main(message.pop("config"))
 """
 
 

@@ -1,22 +1,33 @@
 """How is a process shut in, and how is nothing of it left behind?
 
-    UserCell       in a container: a user of its own for each run, limits by rlimit, traces removed as that user
-    NamespaceCell  under bubblewrap: new process, mount and IPC namespaces for each run, gone with their first process
+    UserCell       a user of its own for each run, limits by rlimit, traces removed as that user: in a container, and
+                   under bubblewrap where the host's user is root
+    NamespaceCell  new process, mount and IPC namespaces for each run, gone with their first process: under bubblewrap
+                   where the host's user is nobody special, and so has one user id to give
     BareCell       limits by rlimit alone, for programs that are confined by their language
 
-The supervisor calls `enter` in the forked child and, when the run is over, `end` from outside.
+The supervisor forks with `fork_...`, the child calls `enter_...`, and when the run is over the supervisor `end_...`s it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import json
 import os
 import resource
 import signal
+import struct
 import time
 from typing import Any
 
-__all__ = ["BareCell", "Dirty", "UserCell"]
+__all__ = ["Dirty", "cell_of"]
+
+# The C library's fork, without what Python does after os.fork() in the child: new locks, a new random seed, hooks of
+# modules. A process with one thread needs none of that, and it is half of what a fork costs. The random generator then
+# starts alike in every run, so that a program which draws from it is judged alike every time.
+_python_libc = ctypes.PyDLL(None, use_errno=True)
+fork = _python_libc.fork
 
 WRITABLE = ("/tmp", "/dev/shm", "/dev/mqueue")
 PATIENCE = 5.0  # seconds that the kernel may take to end killed processes
@@ -31,17 +42,18 @@ def limit(limits: dict[str, Any]) -> None:
     cpu = max(1, int(-(-limits["cpu_seconds"] // 1)))
     for what, soft, hard in (
         (resource.RLIMIT_CPU, cpu, cpu + 1),
-        (resource.RLIMIT_AS, int(limits["memory_bytes"]), None),
-        (resource.RLIMIT_NPROC, int(limits["processes"]), None),
-        (resource.RLIMIT_NOFILE, int(limits["open_files"]), None),
-        (resource.RLIMIT_FSIZE, int(limits["file_bytes"]), None),
-        (resource.RLIMIT_CORE, 0, None),
-        (resource.RLIMIT_MEMLOCK, 0, None),
+        (resource.RLIMIT_AS, limits["memory_bytes"], limits["memory_bytes"]),
+        (resource.RLIMIT_NPROC, limits["processes"], limits["processes"]),
+        (resource.RLIMIT_NOFILE, limits["open_files"], limits["open_files"]),
+        (resource.RLIMIT_FSIZE, limits["file_bytes"], limits["file_bytes"]),
+        (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_MEMLOCK, 0, 0),
     ):
-        _, most = resource.getrlimit(what)
-        if most != resource.RLIM_INFINITY:
-            soft = min(soft, most)
-        resource.setrlimit(what, (soft, min(hard, most) if hard and most != resource.RLIM_INFINITY else hard or soft))
+        try:
+            resource.setrlimit(what, (int(soft), int(hard)))
+        except (ValueError, OSError):  # it is lower already
+            most = resource.getrlimit(what)[1]
+            resource.setrlimit(what, (min(int(soft), most), most))
 
 
 def how_it_ended(pid: int) -> dict[str, Any]:
@@ -57,21 +69,26 @@ def how_it_ended(pid: int) -> dict[str, Any]:
     return found
 
 
-def expose(pid: str = "self") -> None:
-    """Make a process the first that the kernel ends where memory runs out."""
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/oom_score_adj", "w") as file:
-        file.write("1000")
+def expose() -> None:
+    """Make this process the first that the kernel ends where memory runs out."""
+    with contextlib.suppress(OSError):
+        file = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        os.write(file, b"1000")
+        os.close(file)
 
 
 class UserCell:
     """Runs are told apart by their user ids, of which each run gets the next.
 
-    first, count  the user ids of candidates; those of examiners follow
-    group         the group of the examiners, which owns their directory
+    first, count  the user ids of candidates; those of examiners follow. `first` is the examiners' group, which owns
+                  their directory
+    seal          what every process does last before it begins
+    watched       True where no cgroup limits the memory of all processes together
     """
 
-    def __init__(self, first: int, count: int) -> None:
+    def __init__(self, first: int, count: int, seal: Seal, watched: bool) -> None:
         self.first, self.count = first, count
+        self.seal, self.watched = seal, watched
         self.runs = self.examiners = 0
         self.candidate = self.examiner = 0
 
@@ -83,6 +100,7 @@ class UserCell:
         limit(limits)
         self._become(self.candidate, self.candidate)
         os.chdir("/tmp")
+        self.seal()
 
     def enter_examiner(self, limits: dict[str, Any]) -> None:
         """Become an examiner."""
@@ -91,21 +109,28 @@ class UserCell:
         self._become(self.examiner, self.first)
         os.umask(0o077)
         os.chdir("/examiner")
+        self.seal()
 
     def _become(self, user: int, group: int) -> None:
         os.setgroups([])
         os.setresgid(group, group, group)
         os.setresuid(user, user, user)
 
-    def next_candidate(self) -> None:
-        """Choose the user of the next run."""
+    def fork_candidate(self) -> int:
+        """Fork a process for the next user; return its number, or 0 in it."""
         self.runs += 1
         self.candidate = self.first + 1 + self.runs % self.count
+        return fork()  # type: ignore[no-any-return]
 
-    def next_examiner(self) -> None:
-        """Choose the user of the next examiner."""
+    def fork_examiner(self) -> int:
+        """Fork an examiner."""
         self.examiners += 1
         self.examiner = self.first + 1 + self.count + self.examiners % self.count
+        return fork()  # type: ignore[no-any-return]
+
+    def memory(self, examiner: int) -> int:
+        """Return the bytes that the processes of the run have of their own, 0 where a cgroup counts them."""
+        return memory_of_others(examiner) if self.watched else 0
 
     def end_candidate(self, pid: int) -> dict[str, Any]:
         """End the run and remove its traces; return how its first process ended."""
@@ -210,8 +235,87 @@ def empty(place: str) -> None:
         raise Dirty(f"files in {place}")
 
 
+class NamespaceCell:
+    """Each run in namespaces of its own. A keeper between supervisor and program makes them and waits for its end."""
+
+    def __init__(self, seal: Seal, disk: int) -> None:
+        self.seal = seal
+        self.disk = disk
+        self.keepers: dict[int, tuple[int, int]] = {}
+
+    def fork_candidate(self) -> int:
+        """Fork a process in new namespaces; return its number, or 0 in it."""
+        read, write = os.pipe()
+        keeper = fork()
+        if not keeper:
+            os.close(read)
+            self._keep(write)
+            return 0
+        os.close(write)
+        pid = int.from_bytes(os.read(read, 4), "big")
+        self.keepers[pid] = (keeper, read)
+        return pid
+
+    fork_examiner = fork_candidate
+
+    def _keep(self, write: int) -> None:
+        """In the keeper: return in the program, never here."""
+        check("unshare", NEW_PROCESSES | NEW_MOUNTS | NEW_IPC)
+        pid = fork()
+        if not pid:
+            os.close(write)
+            return
+        os.write(write, pid.to_bytes(4, "big"))
+        os.write(write, json.dumps(how_it_ended(pid)).encode("ascii"))
+        os._exit(0)
+
+    def enter_candidate(self, limits: dict[str, Any]) -> None:
+        """Become the candidate."""
+        self._enter({**limits, "processes": limits["processes"] + 6})  # the supervisor and its like are counted too
+
+    def enter_examiner(self, limits: dict[str, Any]) -> None:
+        """Become an examiner."""
+        self._enter({**limits, "cpu_seconds": 1 << 20, "memory_bytes": limits["memory_bytes"] + (1 << 28)})
+
+    def _enter(self, limits: dict[str, Any]) -> None:
+        os.setsid()
+        expose()
+        mount("/tmp", self.disk, 8192)
+        mount("/dev/shm", 16 << 20, 1024)
+        mount("/proc", 4096, 2)  # the processes of the supervisor are nobody's business
+        limit(limits)
+        os.chdir("/tmp")
+        drop_capabilities()
+        self.seal()
+
+    def memory(self, examiner: int) -> int:
+        """Return the bytes that the processes of the run have of their own."""
+        return memory_of_others(examiner, *(keeper for keeper, _ in self.keepers.values()))
+
+    def end_candidate(self, pid: int) -> dict[str, Any]:
+        """Kill the first process of the namespace, and so all of them; return how it ended."""
+        keeper, read = self.keepers.pop(pid)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        words = b""
+        while part := os.read(read, 4096):
+            words += part
+        os.close(read)
+        os.waitpid(keeper, 0)
+        reap()
+        return json.loads(words or b"{}")  # type: ignore[no-any-return]
+
+    end_examiner = end_candidate
+
+
 class BareCell:
     """Limits alone; a run is its process group."""
+
+    def fork_candidate(self) -> int:
+        """Fork a process; return its number, or 0 in it."""
+        return fork()  # type: ignore[no-any-return]
+
+    fork_examiner = fork_candidate
 
     def enter_candidate(self, limits: dict[str, Any]) -> None:
         """Become the candidate."""
@@ -223,11 +327,9 @@ class BareCell:
         """Become an examiner."""
         os.setsid()
 
-    def next_candidate(self) -> None:
-        """Nothing to choose."""
-
-    def next_examiner(self) -> None:
-        """Nothing to choose."""
+    def memory(self, examiner: int) -> int:
+        """Return 0: a program here is one process, which rlimits limit."""
+        return 0
 
     def end_candidate(self, pid: int) -> dict[str, Any]:
         """Kill the group."""
@@ -240,3 +342,77 @@ class BareCell:
     end_examiner = end_candidate
 
 
+def cell_of(config: dict[str, Any]) -> UserCell | NamespaceCell | BareCell:
+    """Return the cell that the host asks for, with the file systems that it needs in place."""
+    limits = config["limits"]
+    if config["cell"] == "bare":
+        return BareCell()
+    if config["cell"] == "namespace":
+        return NamespaceCell(Seal(config["seccomp"]), int(limits["disk_bytes"]))
+    if config.get("mounts"):  # under bubblewrap, which cannot say how many files a file system may hold
+        mount("/tmp", int(limits["disk_bytes"]), 8192)
+        mount("/dev/shm", 16 << 20, 1024)
+        mount("/examiner", 16 << 20, 2048, f",mode=0770,gid={config['users'][0]}")
+    return UserCell(*config["users"], Seal(config.get("seccomp", "")), bool(config.get("mounts")))
+
+
+# ---- the kernel
+
+NEW_MOUNTS, NEW_IPC, NEW_PROCESSES = 0x00020000, 0x08000000, 0x20000000  # CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID
+NO_SUID, NO_DEVICES, NO_EXEC = 2, 4, 8  # MS_NOSUID, MS_NODEV, MS_NOEXEC
+NO_NEW_PRIVILEGES, SET_SECCOMP, DROP_BOUNDING = 38, 22, 24  # PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, PR_CAPBSET_DROP
+CAPABILITIES_VERSION = 0x20080522
+
+
+def check(name: str, *args: Any) -> None:
+    """Call a function of the C library; raises OSError if it fails."""
+    if getattr(_python_libc, name)(*args) < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{name}: {os.strerror(number)}")
+
+
+def mount(place: str, size: int, files: int, more: str = ",mode=1777") -> None:
+    """Put an empty file system in memory over a directory."""
+    options = f"size={size},nr_inodes={files}{more}".encode("ascii")
+    check("mount", b"tmpfs", place.encode("ascii"), b"tmpfs", NO_SUID | NO_DEVICES | NO_EXEC, options)
+
+
+def drop_capabilities() -> None:
+    """Give up all that the user namespace gave."""
+    for capability in range(64):
+        if _python_libc.prctl(DROP_BOUNDING, capability, 0, 0, 0) < 0:
+            break
+    check("capset", struct.pack("=II", CAPABILITIES_VERSION, 0), bytes(24))
+
+
+class Seal:
+    """A filter of system calls, as bytes in hexadecimal; "" where the container has one already."""
+
+    def __init__(self, code: str) -> None:
+        self.code = ctypes.create_string_buffer(bytes.fromhex(code), len(code) // 2)
+        self.program = struct.pack("@HP", len(code) // 16, ctypes.addressof(self.code)) if code else b""
+
+    def __call__(self) -> None:
+        """Put the filter on this process and those that come of it."""
+        if self.program:
+            check("prctl", NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+            check("prctl", SET_SECCOMP, 2, self.program, 0, 0)
+
+
+def memory_of_others(*known: int) -> int:
+    """Return the bytes of memory that all processes but the known ones and this have beyond what they inherited."""
+    page = resource.getpagesize()
+    inherited = _resident("self")
+    found = 0
+    for name in os.listdir("/proc"):
+        if name.isdigit() and name != "1" and int(name) not in known:
+            found += max(0, _resident(name) - inherited)
+    return found * page
+
+
+def _resident(pid: str) -> int:
+    try:
+        with open(f"/proc/{pid}/statm") as file:
+            return int(file.read().split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0

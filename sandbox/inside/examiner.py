@@ -6,11 +6,9 @@ candidate, sends it the solution, and runs the tests against it over the wire. I
 
 from __future__ import annotations
 
-import contextlib
 import builtins
 import io
 import json
-import os
 import random
 import socket
 import sys
@@ -43,6 +41,7 @@ class Examiner:
         self.host = host
         self.warden = warden
         self.clean = clean
+        self.sink = io.TextIOWrapper(_Nowhere(), encoding="utf-8", errors="replace", write_through=True)
         self.tests: AssertSet | StdioSet | None = None
         self.bad = ""
 
@@ -53,13 +52,14 @@ class Examiner:
             if message[0] == "tests":
                 if self.tests is not None or self.bad:
                     return
-                self._prepare(message[1])
+                self.prepare(message[1])
             elif message[0] == "next":
                 return
             elif message[0] == "judge":
-                self.host.send(self._judge(*message[1:]))
+                self.host.send(self.judge(*message[1:]))
 
-    def _prepare(self, tests: dict[str, Any]) -> None:
+    def prepare(self, tests: dict[str, Any]) -> None:
+        """Take the tests of a problem."""
         try:
             self.tests = StdioSet(**tests) if "cases" in tests else AssertSet(**tests)
         except BadTests as error:
@@ -67,7 +67,7 @@ class Examiner:
 
     # ---- one solution
 
-    def _judge(self, run: str, source: str, limits: dict[str, Any]) -> list[Any]:
+    def judge(self, run: str, source: str, limits: dict[str, Any]) -> list[Any]:
         """Return ["verdict", run, status, passed, total, cases, detail]."""
         if self.bad or self.tests is None:
             return ["verdict", run, "bad_reference", 0, 0, [], self.bad or "there are no tests"]
@@ -94,7 +94,7 @@ class Examiner:
             channel.deadline = time.monotonic() + limits["wall_seconds"]
             self.start("solution", limits, theirs.fileno())
             theirs.close()
-            carried = Carried()
+            carried = Carried(self.sink)
             peer = Peer(channel, False, carried.extras, carried.apply)
             carried.note = peer.note
             try:
@@ -162,6 +162,19 @@ class Examiner:
         return {}
 
 
+class _Nowhere(io.RawIOBase):
+    """Takes what tests print."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        return len(data)
+
+    def close(self) -> None:
+        """Stay open: the next run prints here too."""
+
+
 class Carried:
     """State that a test and the solution share when they run in one process, carried along with each message.
 
@@ -169,14 +182,14 @@ class Carried:
     the recursion limit. Not carried, and so UNVERIFIABLE: replaced builtins, standard input, patches by unittest.mock.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sink: io.TextIOWrapper) -> None:
         self.random = False
         self.limit = sys.getrecursionlimit()
-        self.sink = sys.stdout
+        self.sink = sink
         self.note: Callable[[str], BaseException] = RuntimeError
 
     def __enter__(self) -> Carried:
-        self.sink = sys.stdout = io.TextIOWrapper(open(os.devnull, "wb"), encoding="utf-8", errors="replace")  # noqa: SIM115
+        self.stdout, sys.stdout = sys.stdout, self.sink
         self.seed = random.seed
         self.watched = [getattr(module, name) for module, name in WATCHED]
 
@@ -192,9 +205,7 @@ class Carried:
         for (module, name), value in zip(WATCHED, self.watched, strict=True):
             setattr(module, name, value)
         sys.setrecursionlimit(self.limit)
-        with contextlib.suppress(Exception):
-            self.sink.close()
-        sys.stdout = sys.__stdout__
+        sys.stdout = self.stdout
 
     def extras(self) -> Any:
         for (module, name), value in zip(WATCHED, self.watched, strict=True):

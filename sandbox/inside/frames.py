@@ -15,6 +15,8 @@ from typing import Any
 __all__ = ["Channel", "Closed", "Late", "Malformed", "Pipes"]
 
 HEADER = struct.Struct(">I")
+_written = json.JSONEncoder(separators=(",", ":")).encode
+_read = json.JSONDecoder().decode
 
 
 class Closed(Exception):
@@ -65,7 +67,7 @@ class Channel:
 
     def send(self, message: Any) -> None:
         """Send one message; raises Closed, Late, or what json raises for a message that it cannot write."""
-        body = json.dumps(message, separators=(",", ":")).encode("ascii")
+        body = _written(message).encode("ascii")
         self._patience()
         try:
             self.end.sendall(HEADER.pack(len(body)) + body)
@@ -81,7 +83,7 @@ class Channel:
             raise Malformed(f"a message of {size:,} bytes, above the limit of {self.most_bytes:,}")
         body = self._exactly(size)
         try:
-            return json.loads(body)
+            return _read(body.decode("ascii"))
         except (ValueError, RecursionError):
             raise Malformed("bytes that are no message") from None
 

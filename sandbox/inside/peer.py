@@ -11,7 +11,6 @@ attribute of a function, class or module: `__globals__` would lead to the tests.
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -166,6 +165,8 @@ class Peer:
         if operation == "issubclass":
             return target in args[0].__mro__
         if operation == "await":
+            import asyncio  # large, and rarely needed
+
             return asyncio.run(_awaited(target))
         if name in ("__copy__", "__deepcopy__"):
             return copy.copy(target) if name == "__copy__" else copy.deepcopy(target)

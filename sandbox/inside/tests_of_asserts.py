@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import symtable
 import sys
 import types
 import warnings
@@ -43,15 +42,11 @@ class AssertSet:
             self.trees[name] = _parsed(text, name)
             self.sources[name] = text
             self.cases.append((name, compile(self.trees[name], f"<{name}>", "exec", dont_inherit=True)))
-        defined = set(vars(builtins)) | set(_defined(prefix)) | set(_defined(setup))
-        for text in asserts:
-            defined |= set(_defined(text))
-        if entry_point is not None and entry_point in _defined(setup):
+        defined = {name: _defined(tree) for name, tree in self.trees.items()}
+        if entry_point in defined["setup"]:
             raise BadTests(f"the setup defines {entry_point}, which the solution should")
-        used: set[str] = set()
-        for text in (setup, *asserts):
-            used |= _used(text)
-        used -= defined
+        used = _used(self.setup[1]).union(*(_used(code) for _, code in self.cases))
+        used = used.difference(vars(builtins), *defined.values())
         self.wanted = sorted(used | ({entry_point} if entry_point else set()))
         if not self.wanted:
             raise BadTests("the tests use nothing of the solution")
@@ -143,34 +138,30 @@ def _parsed(text: str, name: str, lenient: bool = False) -> ast.Module:
             raise BadTests(f"{name} is not Python: {error}") from None
 
 
-def _table(text: str) -> symtable.SymbolTable | None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return symtable.symtable(text, "tests", "exec")
-        except SyntaxError:
-            return None
-
-
-def _defined(text: str) -> set[str]:
-    """Return the names that a text binds at its top level."""
-    table = _table(text)
-    if table is None:
-        return set()
-    found = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
-    found |= {child.get_name() for child in table.get_children() if child.get_type() in ("function", "class")}
-    return found - {"lambda", "listcomp", "genexpr", "setcomp", "dictcomp"}
-
-
-def _used(text: str) -> set[str]:
-    """Return the global names that a text reads, in its functions too."""
-    table = _table(text)
+def _defined(tree: ast.Module) -> set[str]:
+    """Return the names that a text binds, those inside functions left out."""
     found: set[str] = set()
-    waiting = [table] if table else []
+    waiting: list[ast.AST] = [node for node in tree.body if not isinstance(node, ast.Assert)]
     while waiting:
-        current = waiting.pop()
-        waiting += current.get_children()
-        for symbol in current.get_symbols():
-            if symbol.is_referenced() and (symbol.is_global() or current.get_type() == "module"):
-                found.add(symbol.get_name())
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            found.add(node.id)
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+            found.add(node.name)
+            waiting += ast.iter_child_nodes(node)
+        elif not isinstance(node, ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
+    return found
+
+
+def _used(code: types.CodeType) -> set[str]:
+    """Return the names that code reads without binding them itself, attributes among them."""
+    found = set(code.co_names)
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            found |= _used(inner)
     return found

@@ -27,6 +27,7 @@ from .frames import Malformed
 __all__ = ["Objects"]
 
 SCALARS = frozenset({type(None), bool, int, float, str})
+NESTED = frozenset({list, dict})
 MANY_BITS = 4096  # ints above cross as hexadecimal text: decimal takes quadratic time
 SEQUENCES = {list: "l", set: "s", deque: "q", bytearray: "ba"}
 MAPPINGS = {dict: "d", OrderedDict: "od", defaultdict: "dd", Counter: "c"}
@@ -79,6 +80,9 @@ class Objects:
 
     def pack(self, values: Iterable[Any]) -> tuple[list[Any], list[list[Any]]]:
         """Return (items, nodes): one item for each value, and the nodes that they and all changes need."""
+        values = list(values)
+        if not self.in_step and _flat(values):
+            return values, []
         writer = _Writer(self)
         items = [writer.item(value) for value in values]
         for number, before in self.in_step.items():
@@ -119,6 +123,8 @@ class Objects:
 
     def unpack(self, items: list[Any], nodes: list[Any]) -> list[Any]:
         """Return the values of items that came with nodes; raises Malformed."""
+        if not nodes and not any(type(item) in NESTED for item in items):
+            return items
         reader = _Reader(self)
         try:
             reader.read(nodes)
@@ -184,8 +190,7 @@ class _Writer:
 
     def _items(self, values: Iterable[Any]) -> list[Any]:
         values = list(values)
-        types = set(map(type, values))
-        if types <= SCALARS and (int not in types or _all_short(values)):
+        if _flat(values):
             return values
         item = self.item
         return [item(value) for value in values]
@@ -211,8 +216,12 @@ class _Writer:
         return [kind, *self._items(values)]
 
 
-def _all_short(values: list[Any]) -> bool:
-    return all(value.bit_length() <= MANY_BITS for value in values if type(value) is int)
+def _flat(values: list[Any]) -> bool:
+    """Tell whether all are scalars that stand for themselves."""
+    types = set(map(type, values))
+    return types <= SCALARS and (
+        int not in types or all(value.bit_length() <= MANY_BITS for value in values if type(value) is int)
+    )
 
 
 class _Reader:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import random
 import select
 import signal
 import socket
@@ -22,6 +23,7 @@ from typing import Any
 from . import candidate, cells
 from .examiner import Examiner
 from .frames import Channel, Closed, Pipes
+from .rehearsal import rehearse
 
 __all__ = ["Warden", "main"]
 
@@ -33,20 +35,20 @@ TICK = 0.1
 class Warden:
     """One sandbox: `host` leads to the pool outside."""
 
-    def __init__(self, host: Pipes, cell: Any, limits: dict[str, Any]) -> None:
+    def __init__(self, host: Pipes, cell: Any, limits: dict[str, Any], carried: candidate.Carried) -> None:
         self.host = host
+        self.carried = carried
         self.cell = cell
         self.limits = limits
         self.run = 0  # process of the candidate, 0 if none runs
         self.deadline = 0.0
-        self.late = False
+        self.late = self.too_large = False
 
     def supervise(self) -> None:
         """Have one examiner after the other, until the host is gone."""
         while True:
-            self.cell.next_examiner()
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            self.examiner = os.fork()
+            self.examiner = self.cell.fork_examiner()
             if not self.examiner:
                 ours.close()
                 self._be_examiner(theirs)
@@ -83,12 +85,14 @@ class Warden:
                     os.kill(self.run, signal.SIGKILL)
                 if now > self.deadline + EXAMINER_GRACE:
                     return "late"
+                if not ready and self.cell.memory(self.examiner) > self.limits["memory_bytes"]:
+                    self.too_large = True
+                    os.kill(self.run, signal.SIGKILL)
 
     def _start(self, what: str, limits: dict[str, Any], fds: list[int]) -> None:
-        self.cell.next_candidate()
         self.deadline = time.monotonic() + limits["wall_seconds"]
-        self.late = False
-        self.run = os.fork()
+        self.late = self.too_large = False
+        self.run = self.cell.fork_candidate()
         if not self.run:
             self._be_candidate(what, limits, fds)
         for fd in fds:
@@ -101,6 +105,8 @@ class Warden:
         self.run = 0
         if self.late:
             ended["late"] = True
+        if self.too_large:
+            ended["memory"] = True
         return ended  # type: ignore[no-any-return]
 
     # ---- in the children, which never return
@@ -112,6 +118,7 @@ class Warden:
             close_all_but(keep)
             self.cell.enter_examiner(self.limits)
             gc.enable()
+            random.seed()
             clean = {"main": sys.modules["__main__"]}
             try:
                 Examiner(Channel(self.host), warden, clean).serve()
@@ -131,11 +138,11 @@ class Warden:
             close_all_but({3})
             self.cell.enter_candidate(limits)
             signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-            end = socket.socket(fileno=3)
+            channel = Channel(Pipes(3, 3))
             if what == "program":
-                candidate.run_program(end)
+                candidate.run_program(channel)
             else:
-                candidate.run_solution(end)
+                candidate.run_solution(channel, self.carried)
         finally:
             os._exit(1)
 
@@ -166,10 +173,12 @@ def main(config: dict[str, Any]) -> None:
         os.dup2(nothing, fd)
     os.close(nothing)
     sys.modules["__main__"] = types.ModuleType("__main__")
-    sys.modules["__main__"].__dict__.pop("config", None)
-    cell: Any = cells.BareCell() if config["cell"] == "bare" else cells.UserCell(*config["users"])
+    cell = cells.cell_of(config)
+    carried = candidate.Carried()
+    rehearse(carried, config["limits"])
+    random.seed(0)
     Channel(host).send(["ready", sys.version_info[:3]])
     gc.collect()
     gc.disable()
     gc.freeze()
-    Warden(host, cell, config["limits"]).supervise()
+    Warden(host, cell, config["limits"], carried).supervise()
