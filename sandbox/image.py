@@ -197,8 +197,8 @@ def _one_at_a_time(name: str) -> Iterator[None]:
     """Let one process of this user build: two would do the work twice and leave an image without a name behind."""
     import fcntl
 
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "assay")
     try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "assay")
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / f"{name.replace(':', '-')}.lock").open("wb")
     except (OSError, RuntimeError):
