@@ -97,11 +97,11 @@ def _files(python: Path) -> list[str]:
             words += ["--symlink", os.readlink(path), name]
         elif path.exists():
             words += ["--ro-bind", name, name]
-    prefix = str(Path(sys.base_prefix).resolve())
-    if not prefix.startswith("/usr/") and prefix != "/usr":
-        words += ["--ro-bind", prefix, prefix]
-    if not str(python).startswith((prefix, "/usr/")):
-        words += ["--ro-bind", str(python), str(python)]
+    for path in (Path(sys.base_prefix).resolve(), python):
+        if Path("/usr") not in (path, *path.parents) and str(path) not in words:
+            for parent in reversed(path.parents[:-1]):  # which other users may be kept out of on the host
+                words += ["--perms", "0755", "--dir", str(parent)]
+            words += ["--ro-bind", str(path), str(path)]
     words += ["--proc", "/proc", "--dev", "/dev", "--dir", "/tmp", "--dir", "/examiner", "--chdir", "/"]
     return [*words, "--remount-ro", "/dev", "--remount-ro", "/"]
 
