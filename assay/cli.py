@@ -21,15 +21,17 @@ from .datasets.fields import USUAL, FieldError
 from .datasets.jsonl import RowError, read_rows
 from .pairing import Fields, Pairing, References, WrongUse
 from .presets import AUTO, CODE_TASKS, PRESETS
+from .records import Limits
 from .sandbox_command import sandbox
-from .settings import Settings, settle
+from .settings import DEADLINE, Settings, settle
 from .summary import say, show, summarise
 from .tally import Tally
 from .verifiers.thinking import CLOSE, OPEN
-from .verifying import Job, verify_file
+from .verifying import Job, opened_sandbox, verify_file
 
 __all__ = ["main", "verify"]
 
+BACKENDS = ("docker", "bubblewrap", "restricted", "auto")
 BELOW, NO_VERDICT, IO_FAILED, INTERRUPTED, BROKEN_PIPE = 1, 3, 74, 130, 141
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -47,9 +49,14 @@ VERDICT_FLAGS = [
         type=click.Choice([AUTO, *PRESETS, *CODE_TASKS]),
         default=AUTO,
         show_default=True,
-        help="Preset: which settings fit. " + " ".join(f"{n}: {p.about}." for n, p in PRESETS.items()),
+        help="Preset: which settings fit. "
+        + " ".join(f"{name}: {preset.about}." for name, preset in PRESETS.items())
+        + " Judged by running tests: "
+        + "; ".join(f"{name} ({about})" for name, about in CODE_TASKS.items()),
     ),
-    click.option("--references", metavar="FILE", help="Take references by id from this JSONL file or data set."),
+    click.option(
+        "--references", metavar="FILE", help="Take references or tests by id from this JSONL file or data set."
+    ),
     click.option(
         "--extract",
         type=click.Choice(["boxed", "lenient"]),
@@ -69,9 +76,34 @@ VERDICT_FLAGS = [
         "--deadline",
         type=click.FloatRange(min=0, min_open=True),
         metavar="SECONDS",
-        default=1.0,
-        show_default=True,
-        help="CPU time for one verdict.",
+        help=f"CPU time for one verdict on an answer.  [default: {DEADLINE}]",
+    ),
+    click.option(
+        "--sandbox",
+        type=click.Choice(BACKENDS),
+        help="Where programs run. auto, the default: docker, else bubblewrap, never restricted.",
+    ),
+    click.option(
+        "--credit",
+        type=click.Choice(["all", "fraction"]),
+        help="all, the default: a program earns if it passes every test. fraction: the share of tests that it passes.",
+    ),
+    click.option(
+        "--blocks",
+        type=click.Choice(["last", "all"]),
+        help="last, the default: the last code block that defines the function. all: all blocks are one program.",
+    ),
+    click.option(
+        "--time-limit",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help=f"CPU time of a program (and twice that on the clock).  [default: {Limits().cpu_seconds:g}]",
+    ),
+    click.option(
+        "--memory-limit",
+        type=click.IntRange(min=16),
+        metavar="MIB",
+        help=f"Memory of a program.  [default: {Limits().memory_bytes >> 20}]",
     ),
     *[
         click.option(f"--{kind}-field", metavar="NAME", help=f"Instead of {_usual(kind)}.")
@@ -89,7 +121,11 @@ def _verdict_flags(command: Command) -> Command:
 def _settings(flags: dict[str, Any]) -> tuple[Settings, Fields, str | None]:
     """Take the flags of `_verdict_flags` out of all flags; returns the settings, the fields and the references."""
     names = ("task", "extract", "form", "answer_after", "format", "think_open", "think_close", "prefilled", "deadline")
-    settings = Settings(**{name: flags.pop(name) for name in names})
+    names += ("sandbox", "credit", "blocks", "time_limit")
+    memory = flags.pop("memory_limit")
+    settings = Settings(
+        **{name: flags.pop(name) for name in names}, memory_limit=None if memory is None else memory << 20
+    )
     kinds = ("response", "reference", "prompt", "id")
     fields = Fields(**{kind: flags.pop(f"{kind}_field") for kind in kinds}, label=flags.pop("label_field", None))
     return settings, fields, flags.pop("references")
@@ -108,7 +144,11 @@ def _wrong_use() -> Iterator[None]:
 @click.argument("file", metavar="FILE|-")
 @_verdict_flags
 @click.option("--label-field", metavar="NAME", help="Count how often verdicts agree with this true/false field.")
-@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Verdicts at one time.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Verdicts at one time.  [default: 1; for programs one for each processor]",
+)
 @click.option(
     "--output", "-o", metavar="FILE", help="Write here (.jsonl or .jsonl.gz), and go on there if it was cut off."
 )
@@ -124,7 +164,7 @@ def verify(
     context: click.Context,
     /,
     file: str,
-    workers: int,
+    workers: int | None,
     output: str | None,
     overwrite: bool,
     fail_under: float | None,
@@ -141,6 +181,7 @@ def verify(
     verify outputs.jsonl --output scored.jsonl
     zcat outputs.jsonl.gz | verify - --task gsm8k | jq .score.reward
     verify outputs.jsonl --references gsm8k --answer-after 'A:' --fail-under 0.4
+    verify programs.jsonl --task mbpp --references mbpp --sandbox docker
 
     Exit codes: 0 done, 2 wrong use, 3 some rows had no verdict, else 1 below --fail-under.
     """
@@ -180,7 +221,7 @@ main.add_command(sandbox)
 
 @main.command()
 @click.argument("response", required=False)
-@click.option("--reference", "reference", metavar="TEXT", help="The right answer.")
+@click.option("--reference", "reference", metavar="TEXT", help="The right answer, or the tests of a program.")
 @click.option("--prompt", metavar="TEXT", help="The question: an answer that only repeats it earns nothing.")
 @click.option("--file", "file", metavar="FILE", help="Take everything from a row of this JSONL file ...")
 @click.option("--line", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="... this one.")
@@ -198,11 +239,13 @@ def explain(
 ) -> None:
     r"""Say how one RESPONSE (`-` or nothing: standard input) gets its reward.
 
-    What was taken as its answer and how, how both sides were read, which lane decided, and why.
+    What was taken as its answer and how, how both sides were read, which lane decided, and why; of a program, what
+    became of each test.
 
     \b
     assay explain 'so it is \boxed{\frac12}' --reference 0.5
     assay explain --file outputs.jsonl --line 17
+    assay explain 'def inc(n): return n + 2' --reference 'assert inc(1) == 2'
 
     Exit codes: 0 done, 2 wrong use, 3 no verdict.
     """
@@ -214,7 +257,8 @@ def explain(
             if reference is None:
                 raise WrongUse("no right answer to compare with; give --reference TEXT, or --file and --line")
             references = None  # those go by id, and here is none
-            asked = {"response": _text(response), "reference": reference, "prompt": prompt}
+            kind = "tests" if settings.task in CODE_TASKS else "reference"
+            asked = {"response": _text(response), kind: reference, "prompt": prompt}
             row, fields = {name: value for name, value in asked.items() if value is not None}, Fields()
         elif response is not None or reference is not None or prompt is not None:
             raise WrongUse("--file takes response, reference and prompt from the file; don't give them as well")
@@ -223,10 +267,11 @@ def explain(
         settings, _ = settle(settings, fields, references, iter([(line, b"", row)]))
         known = References.load(references, fields) if references is not None else None
         try:
-            paired = Pairing(fields, known, settings.answer_after).pair(row)
+            paired = Pairing(fields, known, settings.answer_after, settings.is_code).pair(row)
         except FieldError as error:
             raise WrongUse(str(error) if file is None else f"row {line}: {error}") from None
-        with settings.verifier() as verifier:
+        with settings.verifier(workers=1) as verifier:
+            opened_sandbox(verifier)
             verdict = explained(verifier, settings, *paired)
     if verdict.reward is None:
         context.exit(NO_VERDICT)

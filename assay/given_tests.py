@@ -21,7 +21,7 @@ from typing import Any
 from .assert_tests import BadTests, list_tests, script_tests
 from .records import AssertTests, StdioTests
 
-__all__ = ["BadTests", "find_tests", "has_tests", "read_tests"]
+__all__ = ["BadTests", "find_tests", "has_tests", "looks_like_tests", "read_tests"]
 
 Tests = AssertTests | StdioTests
 
@@ -49,7 +49,7 @@ def has_tests(fields: Mapping[str, Any]) -> str | None:
             return name
     if _plain(fields.get("inputs")) and _plain(fields.get("outputs")):
         return "inputs"
-    return next((name for name in PERHAPS if _looks_like_tests(fields.get(name))), None)
+    return next((name for name in PERHAPS if looks_like_tests(fields.get(name))), None)
 
 
 def find_tests(fields: Mapping[str, Any], prompt: str = "", name: str | None = None) -> Tests | None:
@@ -209,7 +209,8 @@ def _lookup(fields: Mapping[str, Any], name: str) -> Any:
     return value
 
 
-def _looks_like_tests(value: Any) -> bool:
+def looks_like_tests(value: Any) -> bool:
+    """Whether a value that may be an answer, too, holds tests."""
     value = _plain(value)
     if isinstance(value, AssertTests | StdioTests):
         return True
@@ -218,7 +219,7 @@ def _looks_like_tests(value: Any) -> bool:
         return start == "assert " or (start[:1] in ("{", "[") and _IN_JSON.search(value) is not None)
     if isinstance(value, Mapping):
         return not {"inputs", "test_cases", "test_list", "ground_truth", "assert_case", "tests"}.isdisjoint(value) and (
-            "ground_truth" not in value or _looks_like_tests(value["ground_truth"])
+            "ground_truth" not in value or looks_like_tests(value["ground_truth"])
         )
     if isinstance(value, list | tuple):
         return bool(value) and all(

@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 from .datasets.fields import USUAL, FieldError, find_field, missing
 from .datasets.jsonl import RowError, read_rows
-from .presets import tests_in
-from .records import Problem
+from .given_tests import BadTests, find_tests
+from .presets import CODE_TASKS, tests_in
+from .records import AssertTests, Problem, StdioTests
 
 __all__ = ["Fields", "Pairing", "References", "WrongUse"]
 
@@ -44,8 +45,9 @@ class References:
         self._problems: dict[str, Problem] = {}
         for problem in problems:
             known = self._problems.setdefault(problem.id, problem)
-            if known.references != problem.references:
-                raise WrongUse(f"--references {source}: two rows have the id {problem.id!r} and different answers")
+            if known.references != problem.references or known.tests != problem.tests:
+                what = "tests" if problem.tests is not None else "answers"
+                raise WrongUse(f"--references {source}: two rows have the id {problem.id!r} and different {what}")
 
     def __len__(self) -> int:
         return len(self._problems)
@@ -54,7 +56,9 @@ class References:
         """Return a short digest of what they say, whatever the file is called."""
         digest = hashlib.sha256()
         for id, problem in sorted(self._problems.items()):
-            digest.update(repr((id, problem.references)).encode())
+            digest.update(repr((id, problem.references)).encode("utf-8", "surrogatepass"))
+            if problem.tests is not None:
+                digest.update(repr(problem.tests).encode("utf-8", "surrogatepass"))
         return digest.hexdigest()[:16]
 
     def get(self, id: str) -> Problem | None:
@@ -68,7 +72,8 @@ class References:
         from .datasets import loaders  # here: most runs have their references in the rows
 
         try:
-            return cls(source, loaders.load(source))
+            # by id: which split it is does not matter where ids are told apart across all of them
+            return cls(source, loaders.load(source, split="all" if "mbpp" in source.lower() else None))
         except (LookupError, ValueError, OSError) as error:
             raise WrongUse(f"--references: {error}") from None
 
@@ -80,10 +85,15 @@ def _read_problems(source: str, fields: Fields) -> Iterable[Problem]:
         try:
             # The flags name fields of the responses; here they hold only where they fit.
             id = find_field(row, "id", fields.id if fields.id in row else None)
-            found = find_field(row, "reference", fields.reference if fields.reference in row else None)
             prompt = find_field(row, "prompt", fields.prompt if fields.prompt in row else None)
             if id is None:
                 raise FieldError(missing(row, "id", "--id-field"))
+            named = fields.reference if fields.reference in row else None
+            if tests_in(row):
+                text = prompt.value if prompt else ""
+                yield Problem(id.value, text, tests=_tests(row, text, named))
+                continue
+            found = find_field(row, "reference", named)
             if found is None:
                 raise FieldError(missing(row, "reference", "--reference-field"))
         except FieldError as error:
@@ -98,11 +108,13 @@ class Pairing:
     answer_after  the mark after which a worked solution names its answer; it is cut out of references here, and out
                   of responses by the verifier, which must tell a response without the mark from one with a wrong answer
     references    where references are looked up by id; None reads them from the rows
+    code          whether responses are programs, and held against tests
     """
 
     fields: Fields = Fields()
     references: References | None = None
     answer_after: str | None = None
+    code: bool = False
 
     def pair(self, row: Mapping[str, Any]) -> tuple[str, Problem]:
         """Return (response, problem); raises FieldError with a sentence that names the fields and the flag to use."""
@@ -110,6 +122,8 @@ class Pairing:
         if response is None:
             raise FieldError(missing(row, "response", "--response-field"))
         name = self._field(row, "id") or ""
+        if self.code:
+            return response, self._tested(row, name)
         references, prompt = self._known(name) if self.references is not None else (self._own(row), "")
         if self.answer_after is not None:
             references = tuple([after_mark(text, self.answer_after) for text in references])
@@ -132,12 +146,29 @@ class Pairing:
         found = find_field(row, "reference", self.fields.reference)
         if found is not None:
             return found.value
-        if names := tests_in(row):
-            raise FieldError(f"no reference but tests ({names[0]}); {_NO_PROGRAMS}")
+        if field := tests_in(row):
+            raise FieldError(f"no reference but tests, in {field!r}; {_FOR_PROGRAMS}")
         raise FieldError(missing(row, "reference", "--reference-field"))
 
     def _known(self, id: str) -> tuple[tuple[str, ...], str]:
         """Return the references and the prompt of that id."""
+        problem = self._found(id)
+        if problem.tests is not None:
+            raise FieldError(f"the problem {id!r:.80} is judged by tests; {_FOR_PROGRAMS}")
+        return problem.references, problem.prompt
+
+    def _tested(self, row: Mapping[str, Any], name: str) -> Problem:
+        """Return the problem with the tests of the row itself, or of its id."""
+        prompt = self._prompt(row)
+        if self.references is None:
+            return Problem(name, prompt, tests=_tests(row, prompt, self.fields.reference))
+        problem = self._found(name)
+        if problem.tests is None:
+            raise FieldError(f"the problem {name!r:.80} has an answer but no tests; programs are judged by tests")
+        return Problem(name, prompt or problem.prompt, tests=problem.tests)
+
+    def _found(self, id: str) -> Problem:
+        """Return the problem of that id."""
         assert self.references is not None
         if not id:
             raise FieldError("no id, so its reference cannot be looked up; name the field with --id-field")
@@ -147,9 +178,7 @@ class Pairing:
                 f"no reference for id {id!r:.80} among the {len(self.references):,} of {self.references.source}; "
                 "ids of rows and references must be the same"
             )
-        if problem.tests is not None:
-            raise FieldError(f"the problem {id!r:.80} is judged by tests; {_NO_PROGRAMS}")
-        return problem.references, problem.prompt
+        return problem
 
     def label(self, row: Mapping[str, Any]) -> bool | None:
         """Return what the row says about being right, or None; raises FieldError if that cannot be read."""
@@ -192,7 +221,23 @@ def _plain(row: Mapping[str, Any], kind: str) -> str | None:
     return None
 
 
-_NO_PROGRAMS = "this version verifies answers, not programs"
+_FOR_PROGRAMS = f"--task {', '.join(CODE_TASKS)} run them"
+
+
+def _tests(row: Mapping[str, Any], prompt: str, named: str | None) -> AssertTests | StdioTests:
+    """Return the tests in a row; raises FieldError if there are none, or none that can be used."""
+    try:
+        tests = find_tests(row, prompt, named)
+    except BadTests as error:
+        raise FieldError(str(error)) from None
+    if tests is None:
+        where = f"in {named!r}" if named is not None else "found"
+        raise FieldError(
+            f"no tests {where}; fields are {', '.join(map(str, row)) or 'none'}; "
+            "name theirs with --reference-field, or take them by id with --references"
+        )
+    return tests
+
 
 _LABELS: dict[str, bool] = {
     **dict.fromkeys(("true", "1", "1.0", "yes", "correct"), True),

@@ -11,6 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from .given_tests import BadTests, find_tests, has_tests, looks_like_tests
+from .records import StdioTests
+
 __all__ = ["AUTO", "CODE_TASKS", "PEEKED_ROWS", "PRESETS", "Preset", "recognise", "tests_in"]
 
 Extract = Literal["boxed", "lenient"]
@@ -36,18 +39,32 @@ PRESETS: Mapping[str, Preset] = {
     "text": Preset("lenient", "value", "any other answers; a box, `#### x`, 'the answer is x' or a bare answer"),
 }
 
-CODE_TASKS = ("mbpp", "humaneval")  # judged by running tests
+# Judged by running tests; the names say how the tests come, and the verifier is the same.
+CODE_TASKS: Mapping[str, str] = {
+    "mbpp": "programs and lists of asserts",
+    "humaneval": "programs, or bodies that continue the prompt, and check(candidate)",
+    "stdio": "programs that read standard input and print, and pairs of both",
+}
 
 _ARITHMETIC = re.compile(r"(sum|difference|product|word)-[0-9a-f]{12}\b|sums\b")  # ids of datasets.arithmetic
 _ID_NAMES = ("id", "task_id", "unique_id", "dataset", "data_source")
-_TESTS = ("test_list", "tests", "test", "test_cases", "asserts", "entry_point")
+_ANSWERS = ("reference", "ground_truth", "answer", "target")
 
 
-def tests_in(row: Mapping[str, Any]) -> list[str]:
-    """Return the fields of a row that is judged by tests: it has some, and no reference under its plainest names."""
-    if any(row.get(name) is not None for name in ("reference", "ground_truth", "answer", "target")):
-        return []
-    return [name for name in _TESTS if row.get(name)]
+def tests_in(row: Mapping[str, Any]) -> str | None:
+    """Return the field of a row that is judged by tests: it has some, and no answer under the plainest names."""
+    answers = [row[name] for name in _ANSWERS if row.get(name) is not None]
+    return has_tests(row) if not answers or any(map(looks_like_tests, answers)) else None
+
+
+def _code_task(row: Mapping[str, Any]) -> str:
+    """Return which of the code tasks a row with tests is."""
+    if "test_list" in row:
+        return "mbpp"
+    try:
+        return "stdio" if isinstance(find_tests(row), StdioTests) else "humaneval" if "entry_point" in row else "mbpp"
+    except BadTests:
+        return "mbpp"
 
 
 def recognise(
@@ -63,8 +80,9 @@ def recognise(
         if task in name:
             return task, "the references' name"
     answers = [row for row in rows if not tests_in(row)]
-    if rows and not answers:
-        return ("mbpp" if "test_list" in rows[0] else "humaneval"), f"the rows hold {tests_in(rows[0])[0]!r}"
+    tested = [row for row in rows if tests_in(row)]
+    if tested and not any(row.get(name) is not None for row in answers for name in _ANSWERS):
+        return _code_task(tested[0]), f"the rows hold tests, in {tests_in(tested[0])!r}"
     for row in answers:
         text = {name: value for name, value in row.items() if isinstance(value, str)}
         ids = " ".join(text.get(name, "") for name in _ID_NAMES).lower()

@@ -103,12 +103,14 @@ class Run:
 
     facts    (name, value) lines under the title: the task, the settings, where rows went
     seconds  wall clock of the scoring
+    unit     what the speed counts
     """
 
     title: str
     facts: Sequence[tuple[str, str]]
     seconds: float
     label_field: str | None = None
+    unit: str = "rows"
 
 
 def summarise(run: Run, tally: Tally) -> Group:
@@ -206,7 +208,7 @@ def _agreement(tally: Tally) -> str:
 def _speed(run: Run, tally: Tally) -> str:
     now = tally.rows - tally.earlier
     speed = (
-        f"{now / run.seconds:,.0f} rows/s  ({now:,} rows in {run.seconds:.2f} s)"
+        f"{now / run.seconds:,.0f} {run.unit}/s  ({now:,} {run.unit} in {run.seconds:.2f} s)"
         if now
         else "nothing was left to score"
     )

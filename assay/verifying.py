@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ._version import __version__
 from .datasets.jsonl import read_lines
@@ -27,9 +27,14 @@ from .scoring import read, score
 from .settings import Settings, settle
 from .summary import Run, progress, say
 from .tally import Tally
+from .verifiers.reward import Reward
+from .verifiers.verifier import Verifier
 from .writer import RowWriter, Sink
 
-__all__ = ["Job", "verify_file"]
+if TYPE_CHECKING:
+    from .verifiers.code_verifier import Sandbox
+
+__all__ = ["Job", "opened_sandbox", "verify_file"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class Job:
     settings: Settings
     fields: Fields
     references: str | None = None
-    workers: int = 1
+    workers: int | None = None
     output: str | None = None
     overwrite: bool = False
     limit: int | None = None
@@ -59,8 +64,9 @@ def verify_file(job: Job, tally: Tally) -> Run:
             _keep_apart(stream, job)
         known = References.load(job.references, job.fields) if job.references is not None else None
         settings, lines = settle(job.settings, job.fields, job.references, read_lines(stream))
-        verifier = stack.enter_context(settings.verifier())
-        rows: Iterator[Row] = read(lines, Pairing(job.fields, known, settings.answer_after))
+        verifier = stack.enter_context(settings.verifier(job.workers))
+        box = opened_sandbox(verifier)
+        rows: Iterator[Row] = read(lines, Pairing(job.fields, known, settings.answer_after, settings.is_code))
         rows = itertools.islice(rows, job.limit)
 
         output = Output(Path(job.output), job.overwrite) if job.output is not None else None
@@ -70,12 +76,15 @@ def verify_file(job: Job, tally: Tally) -> Run:
             sink = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
         else:
             stack.callback(output.close)
-            if notice := output.check_settings(_record(job, settings, known)):
+            if notice := output.check_settings(_record(job, settings, known, box)):
                 say(notice)
             rows = _skip_earlier(rows, output, tally, limited=job.limit is not None)
             sink = output.end
 
         facts = [*settings.described()]
+        if box is not None:
+            by_auto = " (found by auto)" if settings.sandbox == "auto" else ""
+            facts.append(("sandbox", f"{box.backend}{by_auto}, {box.workers} worker{'s' if box.workers > 1 else ''}"))
         if known is not None:
             facts.append(("references", f"{len(known):,} from {known.source}"))
         if job.output is not None:
@@ -95,13 +104,16 @@ def verify_file(job: Job, tally: Tally) -> Run:
                 step()
 
             try:
-                score(rows, verifier, job.workers, emit)
+                # A thread more than the sandbox has workers: while they run, it gets the next program ready.
+                threads = box.workers + 1 if box is not None else job.workers or 1
+                score(rows, verifier, threads, emit)
             except BaseException as error:
                 # Nobody may be left to read from a pipe: what has gathered must not wait for them.
                 writer.close(drop=isinstance(error, BrokenPipeError | KeyboardInterrupt) and output is None)
                 raise
             writer.close()
-        return Run(name, facts, time.perf_counter() - begun, job.fields.label)
+        unit = "rows" if box is None else "verdicts"
+        return Run(name, facts, time.perf_counter() - begun, job.fields.label, unit)
 
 
 def _count(row: Row, verdict: Score | None, tally: Tally) -> None:
@@ -127,11 +139,30 @@ def _skip_earlier(rows: Iterator[Row], output: Output, tally: Tally, limited: bo
     return itertools.chain(left, rows)
 
 
-def _record(job: Job, settings: Settings, known: References | None) -> dict[str, Any]:
+def opened_sandbox(verifier: Verifier) -> Sandbox | None:
+    """Return the sandbox of a verifier of programs, open; None for other verifiers.
+
+    Raises WrongUse, with what to do, where there is none to be had: before any row is scored.
+    """
+    answers = verifier.verifiers[0] if isinstance(verifier, Reward) else verifier
+    start = getattr(answers, "start", None)
+    if start is None:
+        return None
+    from .sandbox.errors import SandboxUnavailable
+
+    try:
+        box: Sandbox = start()
+    except SandboxUnavailable as error:
+        raise WrongUse(str(error)) from None
+    return box
+
+
+def _record(job: Job, settings: Settings, known: References | None, box: Sandbox | None) -> dict[str, Any]:
     """Return everything that decides verdicts, to be kept beside the output."""
     fields = {kind: name for kind in ("response", "reference", "prompt", "id") if (name := getattr(job.fields, kind))}
     references = known.fingerprint() if known is not None else None
-    return {"assay": __version__, **settings.record(), "fields": fields, "references": references}
+    record = {"assay": __version__, **settings.record(), "fields": fields, "references": references}
+    return record if box is None else {**record, "sandbox": box.backend}
 
 
 @contextlib.contextmanager

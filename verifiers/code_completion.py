@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import textwrap
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -71,6 +72,8 @@ def is_prefix(prompt: str, entry_point: str) -> bool:
 
 def whole_program(code: str, module: ast.Module, entry_point: str, prefix: str) -> str | None:
     """Return the code with what it lacks of the preamble, or None if it does not define the entry point."""
+    if _is_body(module, entry_point):
+        return None
     if not defines(module, (entry_point,)):
         holder = _holder(module, entry_point)
         if holder is None:
@@ -86,6 +89,26 @@ def whole_program(code: str, module: ast.Module, entry_point: str, prefix: str) 
     future = [n.end_lineno or 0 for n in module.body if isinstance(n, ast.ImportFrom) and n.module == "__future__"]
     lines = code.split("\n")
     return "\n".join([*lines[: max(future, default=0)], start.preamble, "", "", *lines[max(future, default=0) :]])
+
+
+def _is_body(module: ast.Module, entry_point: str) -> bool:
+    """Whether this is a body at the margin: it returns, and if it binds the name, then as a variable of its own."""
+    if not any(isinstance(node, ast.Return) for node in _statements(module.body)):
+        return False
+    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return not any(isinstance(node, definitions) and node.name == entry_point for node in module.body)
+
+
+def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield the statements that belong to the same scope, also those under `if`, `for` and the like."""
+    waiting = list(body)
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            waiting += [part for part in ast.iter_child_nodes(node) if isinstance(part, ast.stmt)]
+            for handler in getattr(node, "handlers", ()):
+                waiting += handler.body
 
 
 def _holder(module: ast.Module, method: str) -> str | None:

@@ -90,7 +90,9 @@ def test_no_verdict_exits_3():
         (["--file", "ROWS", "--line", "3"], "line 3: not valid JSON"),
         (["--file", "ROWS", "--line", "9"], "there is no line 9; the last row is on line 4"),
         (["--file", "ROWS", "--line", "4"], "row 4: no response found; fields are text, gold, id"),
-        (["x", "--reference", "4", "--task", "mbpp"], "judged by running tests"),
+        (["x", "--reference", "(", "--task", "mbpp"], "the tests are not Python"),
+        (["x", "--reference", "4", "--task", "mbpp", "--deadline", "3"], "--deadline is not for the task mbpp"),
+        (["x", "--reference", "4", "--task", "math", "--credit", "all"], "--credit is not for the task math"),
     ],
 )
 def test_wrong_use_says_what_and_exits_2(rows, arguments, said):

@@ -69,7 +69,7 @@ def test_named_fields_win_over_usual_ones():
 
 def test_rows_that_need_tests_say_so():
     for row in ({"response": "def f", "test_list": ["assert f"]}, {"response": "x", "test": "t", "entry_point": "f"}):
-        with pytest.raises(FieldError, match="this version verifies answers, not programs"):
+        with pytest.raises(FieldError, match="mbpp, humaneval, stdio run them"):
             Pairing().pair(row)
 
 

@@ -225,21 +225,11 @@ def test_a_task_that_is_named_is_not_said_to_be_found():
     assert "task      math\n" in run("--task", "math", rows=[RIGHT]).stderr
 
 
-@pytest.mark.parametrize("task", ["mbpp", "humaneval"])
-def test_tasks_that_need_programs_are_refused(task):
-    result = run("--task", task, rows=[RIGHT])
-    assert result.exit_code == 2
-    assert f"the task {task} is judged by running tests, which this version cannot do" in result.stderr
-
-
-def test_rows_that_need_programs_are_errors_among_others_and_refused_alone():
+def test_rows_with_tests_among_others_are_errors_that_name_the_task():
     program = {"id": "p", "response": "def f(): pass", "test_list": ["assert f()"]}
     mixed = run(rows=[program, RIGHT])
     assert mixed.exit_code == 3
-    assert "verifies answers, not programs" in lines_of(mixed.stdout)[0]["error"]
-    alone = run(rows=[program])
-    assert alone.exit_code == 2
-    assert "mbpp" in alone.stderr
+    assert "--task mbpp, humaneval, stdio run them" in lines_of(mixed.stdout)[0]["error"]
 
 
 # ---- exit codes and wrong use

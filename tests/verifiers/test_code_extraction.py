@@ -248,11 +248,13 @@ BODIES = {
     "its own helper": "def poly(x):\n    return x * x\n\n\ndef f(xs: List[int]):\n    return sum(map(poly, xs))",
     "from the future": '"""Mine."""\nfrom __future__ import annotations\n\ndef f(xs: List[int]):\n    return sum(map(poly, xs))',
     "a class": "class Solution:\n    def f(self, xs: List[int]) -> int:\n        return sum(map(poly, xs))",
-    "its own imports": "import math\n\n    return int(math.fsum(poly(x) for x in xs))",
+    "a variable of that name": "    f = 0\n    for x in xs:\n        f += poly(x)\n    return f",
+    "a variable of that name, fenced": "```python\n    f = sum(poly(x) for x in xs)\n    return f\n```",
+    "a variable of that name, at the margin": "f = 0\nfor x in xs:\n    f += poly(x)\nif f:\n    return f\nreturn 0",
 }
 
 
-@pytest.mark.parametrize("name", [name for name in BODIES if name != "its own imports"])
+@pytest.mark.parametrize("name", BODIES)
 def test_a_body_continues_the_prompt(name: str) -> None:
     code = taken(BODIES[name], HUMAN)
     assert run(code, CALL) == 5, code
