@@ -38,7 +38,9 @@ def find_bwrap() -> str:
         raise SandboxUnavailable(f"bubblewrap is for Linux, and this is {sys.platform}; use the docker backend")
     found = shutil.which("bwrap")
     if found is None:
-        raise SandboxUnavailable("bubblewrap is not installed: `apt install bubblewrap` (or dnf, pacman), or use docker")
+        raise SandboxUnavailable(
+            "bubblewrap is not installed: `apt install bubblewrap` (or dnf, pacman), or use docker"
+        )
     return found
 
 
@@ -52,9 +54,8 @@ def start(bwrap: str, limits: Limits) -> tuple[ProcessStream, dict[str, Any]]:
     status, report = os.pipe()
     try:
         command = [bwrap, *_namespaces(root), *_files(python), "--json-status-fd", str(report), "--"]
-        environment = {name: value for name, value in ENVIRONMENT.items()}
         try:
-            stream = ProcessStream([*command, str(python), *FLAGS, "-c", LOADER], environment, [report])
+            stream = ProcessStream([*command, str(python), *FLAGS, "-c", LOADER], ENVIRONMENT, [report])
         except OSError as error:
             raise SandboxUnavailable(f"{bwrap} cannot be started: {error}") from None
         finally:

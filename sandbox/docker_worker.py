@@ -19,7 +19,7 @@ from typing import Any
 from ..records import Limits
 from .bootstrap import ENVIRONMENT, FLAGS, LOADER
 
-__all__ = ["DockerStream", "LABEL", "start"]
+__all__ = ["LABEL", "DockerStream", "start"]
 
 LABEL = "assay.sandbox.worker"
 USERS = 64  # user ids for candidates in a container, and as many for examiners
@@ -76,6 +76,7 @@ class DockerStream:
         """Remove the container; whatever ran in it is gone after that."""
         with contextlib.suppress(Exception):
             self.attached.close()
+            self.socket.close()
         remove(self.client, self.container)
 
 

@@ -83,7 +83,9 @@ def _docker(limits: Limits, image: str | None) -> Any:
         try:
             stream, config = docker_worker.start(client, name, python, limits, owner)
         except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
-            raise SandboxUnavailable(f"no container could be started: {error}; `assay sandbox check` tells more") from None
+            raise SandboxUnavailable(
+                f"no container could be started: {error}; `assay sandbox check` tells more"
+            ) from None
         return Worker(stream, config, limits)
 
     return start

@@ -31,9 +31,9 @@ class ProcessStream:
             pass_fds=fds,
             start_new_session=True,
         )
-        assert self.process.stdin and self.process.stdout and self.process.stderr
-        self.write, self.read = self.process.stdin.fileno(), self.process.stdout.fileno()
-        for fd in (self.write, self.read, self.process.stderr.fileno()):
+        streams = (self.process.stdin, self.process.stdout, self.process.stderr)
+        self.write, self.read, self.errors = (stream.fileno() for stream in streams if stream)
+        for fd in (self.write, self.read, self.errors):
             os.set_blocking(fd, False)
         self.patience = 60.0
         self.kill: Callable[[], None] = self._kill_group
@@ -62,10 +62,9 @@ class ProcessStream:
 
     def last_words(self) -> str:
         """Return what is there of standard error."""
-        assert self.process.stderr
-        with contextlib.suppress(OSError, ValueError, subprocess.TimeoutExpired):
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             self.process.wait(0.5)
-            return (self.process.stderr.read() or b"").decode("utf-8", "replace").strip()
+            return os.read(self.errors, 1 << 16).decode("utf-8", "replace").strip()
         return ""
 
     def close(self) -> None:

@@ -97,9 +97,13 @@ def run_solution(channel: Channel, carried: Carried) -> None:
         return
     peer = Peer(channel, True, carried.extras, carried.apply)
     found = {each: module.__dict__[each] for each in wanted if callable(module.__dict__.get(each))}
-    if len(found) == 1 and type(function := next(iter(found.values()))) is types.FunctionType:  # most of the time; and it is quick
+    if (
+        len(found) == 1 and type(function := next(iter(found.values()))) is types.FunctionType
+    ):  # most of the time; and it is quick
         number = peer.objects.new(function)
-        channel.send(["=", {next(iter(found)): [number]}, [[number, "h", "f", str(function.__name__), "__call__", "", ""]]])
+        channel.send(
+            ["=", {next(iter(found)): [number]}, [[number, "h", "f", str(function.__name__), "__call__", "", ""]]]
+        )
     else:
         items, nodes = peer.objects.pack(found.values())
         channel.send(["=", dict(zip(found, items, strict=True)), nodes])
@@ -123,7 +127,7 @@ def run_program(channel: Channel) -> None:
     sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
-    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
+    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr  # type: ignore[misc]
     module = types.ModuleType("__main__")
     module.__file__ = "solution.py"
     sys.modules["__main__"] = module
@@ -168,4 +172,3 @@ def _finish() -> int:
     except BaseException:
         code = 120
     return code
-

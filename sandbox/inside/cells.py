@@ -353,7 +353,8 @@ def cell_of(config: dict[str, Any]) -> UserCell | NamespaceCell | BareCell:
         mount("/tmp", int(limits["disk_bytes"]), 8192)
         mount("/dev/shm", 16 << 20, 1024)
         mount("/examiner", 16 << 20, 2048, f",mode=0770,gid={config['users'][0]}")
-    return UserCell(*config["users"], Seal(config.get("seccomp", "")), bool(config.get("mounts")))
+    first, count = config["users"]
+    return UserCell(first, count, Seal(config.get("seccomp", "")), bool(config.get("mounts")))
 
 
 # ---- the kernel

@@ -41,7 +41,7 @@ class Examiner:
         self.host = host
         self.warden = warden
         self.clean = clean
-        self.sink = io.TextIOWrapper(_Nowhere(), encoding="utf-8", errors="replace", write_through=True)
+        self.sink: Any = io.TextIOWrapper(_Nowhere(), encoding="utf-8", errors="replace", write_through=True)
         self.tests: AssertSet | StdioSet | None = None
         self.bad = ""
 
@@ -162,7 +162,7 @@ class Examiner:
         return {}
 
 
-class _Nowhere(io.RawIOBase):
+class _Nowhere(io.BufferedIOBase):
     """Takes what tests print."""
 
     def writable(self) -> bool:
@@ -182,7 +182,7 @@ class Carried:
     the recursion limit. Not carried, and so UNVERIFIABLE: replaced builtins, standard input, patches by unittest.mock.
     """
 
-    def __init__(self, sink: io.TextIOWrapper) -> None:
+    def __init__(self, sink: Any) -> None:
         self.random = False
         self.limit = sys.getrecursionlimit()
         self.sink = sink
@@ -197,7 +197,7 @@ class Carried:
             self.random = True
             self.seed(*args, **keywords)
 
-        random.seed = seed  # type: ignore[assignment]
+        random.seed = seed
         return self
 
     def __exit__(self, *ignored: object) -> None:
@@ -229,4 +229,3 @@ class Carried:
         said = extras.get("said")
         if type(said) is str and sys.stdout is not self.sink:
             sys.stdout.write(said)
-

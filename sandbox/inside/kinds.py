@@ -27,7 +27,9 @@ class _Opaque:
 
 OPAQUE = _Opaque()
 
-DATES = {kind.__name__: kind for kind in (datetime.date, datetime.datetime, datetime.time, datetime.timedelta)}
+DATES: dict[str, Any] = {
+    kind.__name__: kind for kind in (datetime.date, datetime.datetime, datetime.time, datetime.timedelta)
+}
 VIEWS = {type({}.keys()): "dk", type({}.values()): "dv", type({}.items()): "di"}
 CONSTANTS: dict[str, Any] = {"Ellipsis": Ellipsis, "NotImplemented": NotImplemented, "utc": datetime.UTC}
 CLASSES = {
@@ -42,9 +44,9 @@ NAMES = {kind: name for name, kind in CLASSES.items()}
 EXACT = frozenset({int, tuple, frozenset, bytes, complex, Decimal, Fraction, range, slice, *DATES.values(), *VIEWS})
 # Subclasses are cut to the first of these that they derive from.
 BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = (
-    (int, lambda value: int.__int__(value)),
-    (float, lambda value: float.__float__(value)),
-    (str, lambda value: str.__str__(value)),
+    (int, int.__int__),
+    (float, float.__float__),
+    (str, str.__str__),
     (bytes, lambda value: bytes.__getitem__(value, slice(None))),
     (complex, lambda value: complex(complex.__dict__["real"].__get__(value), complex.__dict__["imag"].__get__(value))),
     (Counter, lambda value: _filled(Counter(), value)),
@@ -53,10 +55,10 @@ BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (dict, lambda value: _filled({}, value)),
     (list, lambda value: list.__getitem__(value, slice(None))),
     (tuple, lambda value: tuple.__getitem__(value, slice(None))),
-    (set, lambda value: set.copy(value)),
+    (set, set.copy),
     (frozenset, lambda value: frozenset(frozenset.__iter__(value))),
     (deque, lambda value: deque(deque.__iter__(value), value.maxlen)),
-    (bytearray, lambda value: bytearray(value)),
+    (bytearray, bytearray),
     (Decimal, lambda value: Decimal.__abs__(value).copy_sign(value)),
     (Fraction, lambda value: Fraction(value.numerator, value.denominator)),
 )
@@ -70,7 +72,7 @@ def _filled(empty: Any, value: Any) -> Any:
 
 def plain(value: Any) -> Any:
     """Return the value itself, its base value, or OPAQUE."""
-    made = type(value)
+    made: Any = type(value)
     if made in EXACT or value is Ellipsis or value is NotImplemented or value is datetime.UTC:
         return value
     if isinstance(value, type):
@@ -95,7 +97,7 @@ def cut(value: Any) -> Any:
 
 
 @lru_cache(maxsize=256)
-def _has_methods(made: type) -> bool:
+def _has_methods(made: Any) -> bool:
     fields = getattr(made, "_fields", ())
     for each in made.__mro__:
         if each.__module__ in ("builtins", "collections"):
@@ -106,7 +108,7 @@ def _has_methods(made: type) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _is_struct(made: type) -> bool:
+def _is_struct(made: Any) -> bool:
     fields = getattr(made, "_fields", None)
     return (
         issubclass(made, tuple)
@@ -245,7 +247,7 @@ def _struct(name: str, fields: tuple[str, ...]) -> Any:
 
 
 def _array(dtype: str, shape: tuple[int, ...], items: tuple[Any, ...]) -> Any:
-    import numpy  # there on both sides or on none
+    import numpy  # type: ignore[import-not-found]  # there on both sides or on none
 
     if numpy.dtype(dtype).kind not in "biufcU":
         raise Malformed("an array of objects")

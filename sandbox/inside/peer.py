@@ -24,6 +24,11 @@ from .values import Objects
 
 __all__ = ["Gone", "Peer"]
 
+# What a solution may do with an object of the tests beside using its public attributes.
+HARMLESS = frozenset(
+    "__len__ __iter__ __next__ __getitem__ __setitem__ __bool__ __str__ __repr__ __call__ __enter__ __exit__".split()
+)
+
 
 class Gone(BaseException):
     """The other side cannot answer any more; no test must swallow that."""
@@ -132,7 +137,12 @@ class Peer:
             raise self._lost(f"malformed: {error}") from None
         try:
             try:
-                tag, value = "=", self._perform(operation, target, name, values, dict(zip(keywords, values[len(args) :])))
+                tag, value = (
+                    "=",
+                    self._perform(
+                        operation, target, name, values, dict(zip(keywords, values[len(args) :], strict=True))
+                    ),
+                )
             except (Unverifiable, Gone):
                 raise
             except BaseException as error:  # whatever a program raises is its answer
@@ -231,7 +241,7 @@ class Peer:
 
 
 def _harmless(name: str) -> bool:
-    return name in ("__len__", "__iter__", "__next__", "__getitem__", "__setitem__", "__bool__", "__str__", "__repr__", "__call__", "__enter__", "__exit__")
+    return name in HARMLESS
 
 
 def _portion(iterator: Any, size: int) -> tuple[list[Any], BaseException | None]:

@@ -53,12 +53,12 @@ def described(value: Any, item: Callable[[Any], Any]) -> list[Any]:
     form  "f" function, "c" class, "X" exception class (then the fourth word is its base), "g" awaitable, "i" instance,
           "m" nothing but a name (module, frame, traceback, code)
     """
+    made: Any = type(value)
     if isinstance(value, type):
         if issubclass(value, BaseException):
             base = next(each for each in value.__mro__[1:] if issubclass(each, BaseException))
             return ["X", value.__name__, item(base)]
-        return ["c", value.__name__, *_features(type(value))]
-    made = type(value)
+        return ["c", value.__name__, *_features(made)]
     if isinstance(value, FUNCTIONS):
         return ["f", getattr(value, "__name__", "function"), "__call__", "", ""]
     if inspect.isawaitable(value):
@@ -69,7 +69,7 @@ def described(value: Any, item: Callable[[Any], Any]) -> list[Any]:
 
 
 @lru_cache(maxsize=1024)
-def _features(made: type) -> tuple[str, str, str]:
+def _features(made: Any) -> tuple[str, str, str]:
     """Return (what the proxy asks for, what it refuses, what its base value answers) as names in a text each."""
     base = next((each for each in made.__mro__ if each in kinds.CONTAINERS), None)
     remote = [name for name in REMOTE if _has(made, name)]

@@ -122,7 +122,10 @@ class _Run:
         if len(self.output) > self.most:
             return "incorrect", f"printed more than {self.most:,} bytes"
         if self.end.get("memory"):
-            return "crashed", f"was stopped for using more than {int(self.limits['memory_bytes']) >> 20:,} MiB of memory"
+            return (
+                "crashed",
+                f"was stopped for using more than {int(self.limits['memory_bytes']) >> 20:,} MiB of memory",
+            )
         code, said = self.report if _is_report(self.report) else (None, "")
         if code is None and (self.end.get("code") or "signal" in self.end):
             return "crashed", ended(self.end)

@@ -29,8 +29,8 @@ __all__ = ["Objects"]
 SCALARS = frozenset({type(None), bool, int, float, str})
 NESTED = frozenset({list, dict})
 MANY_BITS = 4096  # ints above cross as hexadecimal text: decimal takes quadratic time
-SEQUENCES = {list: "l", set: "s", deque: "q", bytearray: "ba"}
-MAPPINGS = {dict: "d", OrderedDict: "od", defaultdict: "dd", Counter: "c"}
+SEQUENCES: dict[Any, str] = {list: "l", set: "s", deque: "q", bytearray: "ba"}
+MAPPINGS: dict[Any, str] = {dict: "d", OrderedDict: "od", defaultdict: "dd", Counter: "c"}
 MUTABLE = frozenset({*SEQUENCES, *MAPPINGS})
 EMPTY: dict[str, Callable[[], Any]] = {
     "l": list, "s": set, "q": deque, "ba": bytearray, "d": dict, "od": OrderedDict, "dd": defaultdict, "c": Counter,
