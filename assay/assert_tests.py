@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from .records import AssertTests
 
-__all__ = ["BadTests", "list_tests", "script_tests"]
+__all__ = ["BadTests", "list_tests", "parsed", "script_tests"]
 
 _FAULTS = (SyntaxError, ValueError, RecursionError, MemoryError)
 
@@ -33,7 +33,7 @@ def list_tests(
         raise BadTests("test_list is empty; a problem without tests judges nothing")
     asserts, setup, code = [_unix(each) for each in asserts], _unix(setup), _unix(code)
     try:
-        program, tests = _parsed(code), _parsed("\n".join([setup, *asserts]))
+        program, tests = parsed(code), parsed("\n".join([setup, *asserts]))
     except _FAULTS as error:
         raise BadTests(f"code or tests are not Python: {getattr(error, 'msg', error)}") from None
     entry_point = entry_point or _called_function(program, tests)
@@ -82,7 +82,7 @@ def script_tests(script: str, entry_point: str | None = None, prompt: str = "") 
     """
     script = _unix(script)
     try:
-        body = _parsed(script).body
+        body = parsed(script).body
     except _FAULTS as error:
         raise BadTests(f"the tests are not Python: {getattr(error, 'msg', error)}") from None
     body = [node for node in body if not _takes_the_solution(node)]
@@ -115,7 +115,7 @@ def _takes_the_solution(node: ast.stmt) -> bool:
 def _solution_names(script: str) -> set[str]:
     return {
         alias.asname or alias.name
-        for node in _parsed(script).body
+        for node in parsed(script).body
         if isinstance(node, ast.ImportFrom) and node.module == "solution"
         for alias in node.names
     }
@@ -189,14 +189,15 @@ def _prefix(prompt: str, entry_point: str | None) -> str:
         return ""
     for text in (prompt, f"{prompt.rstrip()}\n    pass\n"):
         try:
-            _parsed(_unix(text))
+            parsed(_unix(text))
         except _FAULTS:
             continue
         return _unix(prompt)
     return ""
 
 
-def _parsed(code: str) -> ast.Module:
+def parsed(code: str) -> ast.Module:
+    """Return the module, without the warnings that the parser has."""
     with warnings.catch_warnings():  # programs that write "\w" for r"\w" are published so
         warnings.simplefilter("ignore")
         return ast.parse(code)

@@ -8,12 +8,12 @@ the start of a program, as published; its `check(candidate)` runs beside the cal
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ..assert_tests import BadTests, list_tests, parsed, script_tests
 from ..records import AssertTests, Problem
 from .source import Row, Source
 
@@ -66,31 +66,19 @@ def mbpp_problem(row: Row, identity: str, shown: int = 1, challenge: bool = Fals
     """Return the Problem of a row with `test_list`; the full and the sanitized set name their fields differently."""
     text = row.text("text", "prompt")
     code = _unix(row.text("code")) if "code" in row.fields else ""
-    asserts = [_unix(each) for each in _strings(row, "test_list")]
+    asserts = _strings(row, "test_list")
     if challenge:
-        asserts += [_unix(each) for each in _strings(row, "challenge_test_list")]
-    if not asserts:
-        raise row.error("test_list is empty; a problem without tests judges nothing")
-    setup = row.fields.get("test_setup_code") or "\n".join(_strings(row, "test_imports"))
-    setup = _unix(setup)
+        asserts += _strings(row, "challenge_test_list")
     try:
-        program, tests = _parse(code), _parse("\n".join([setup, *asserts]))
-    except SyntaxError as error:
-        raise row.error(f"code or tests are not Python: {error.msg}") from None
-    entry_point = _entry_point(program, tests)
-    setup = "\n".join(filter(None, [*_imports_of_tests(program, tests), setup]))
+        tests = list_tests(asserts, row.fields.get("test_setup_code") or "\n".join(_strings(row, "test_imports")), code)
+    except BadTests as error:
+        raise row.error(str(error)) from None
     return Problem(
         id=identity,
-        prompt=_mbpp_prompt(text, _signature(program, tests, entry_point), asserts[:shown]),
-        tests=AssertTests(asserts=asserts, setup=setup, entry_point=entry_point),
+        prompt=_mbpp_prompt(text, _signature(code, tests), tests.asserts[:shown]),
+        tests=tests,
         meta={"text": text, "code": code},
     )
-
-
-def _parse(code: str) -> ast.Module:
-    with warnings.catch_warnings():  # programs that write "\w" for r"\w" are published so
-        warnings.simplefilter("ignore")
-        return ast.parse(code)
 
 
 def _mbpp_prompt(text: str, signature: str, shown: list[str]) -> str:
@@ -103,52 +91,17 @@ def _mbpp_prompt(text: str, signature: str, shown: list[str]) -> str:
     return "\n\n".join(parts)
 
 
-def _entry_point(program: ast.Module, tests: ast.Module) -> str | None:
-    """Return the function of the reference program that the tests call."""
-    called = {
-        node.func.id for node in ast.walk(tests) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    }
-    defined = [node.name for node in program.body if isinstance(node, ast.FunctionDef)]
-    return next((name for name in defined if name in called), None)
-
-
-def _signature(program: ast.Module, tests: ast.Module, entry_point: str | None) -> str:
+def _signature(code: str, tests: AssertTests) -> str:
     """Return the entry point's `def` line, and before it whole the classes that the tests make objects of."""
-    used = _names(tests)
+    program, asserts = parsed(code), parsed("\n".join([tests.setup, *tests.asserts]))
+    used = {node.id for node in ast.walk(asserts) if isinstance(node, ast.Name)}
     parts = []
     for node in program.body:
         if isinstance(node, ast.ClassDef) and node.name in used:
             parts.append(ast.unparse(node))
-        elif isinstance(node, ast.FunctionDef) and node.name == entry_point:
+        elif isinstance(node, ast.FunctionDef) and node.name == tests.entry_point:
             parts.append(f"def {node.name}({ast.unparse(node.args)}):")
     return "\n\n".join(parts)
-
-
-def _imports_of_tests(program: ast.Module, tests: ast.Module) -> list[str]:
-    """Return the imports that the tests use but get only from the reference program (MBPP 596 names `sys`).
-
-    The examiner must not take a module from the solution: a solution could hand it another.
-    """
-    own = {_bound(alias) for node in ast.walk(tests) if isinstance(node, _IMPORTS) for alias in node.names}
-    wanted = _names(tests) - own
-    found = []
-    for node in program.body:
-        if isinstance(node, _IMPORTS):
-            node.names = [alias for alias in node.names if _bound(alias) in wanted]
-            if node.names:
-                found.append(ast.unparse(node))
-    return found
-
-
-_IMPORTS = (ast.Import, ast.ImportFrom)
-
-
-def _bound(alias: ast.alias) -> str:
-    return alias.asname or alias.name.partition(".")[0]
-
-
-def _names(tree: ast.Module) -> set[str]:
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
 def humaneval(*, path: str | Path | None = None, limit: int | None = None) -> Iterator[Problem]:
@@ -164,18 +117,12 @@ def humaneval_problem(row: Row, identity: str) -> Problem:
     meta: dict[str, Any] = {}
     if isinstance(solution := row.fields.get("canonical_solution"), str):
         meta["canonical_solution"] = _unix(solution)
-    return Problem(
-        id=identity,
-        prompt=prompt,
-        tests=AssertTests(
-            # `check` is defined in setup, so the examiner's own runs, never one that a solution brings
-            asserts=[f"check({entry_point})"],
-            setup=_unix(row.text("test")),
-            entry_point=entry_point,
-            prefix=prompt,
-        ),
-        meta=meta,
-    )
+    try:
+        # `check` is defined in setup, so the examiner's own runs, never one that a solution brings
+        tests = script_tests(row.text("test"), entry_point, prompt)
+    except BadTests as error:
+        raise row.error(str(error)) from None
+    return Problem(id=identity, prompt=prompt, tests=tests, meta=meta)
 
 
 def _strings(row: Row, name: str) -> list[str]:

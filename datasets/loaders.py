@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ..given_tests import BadTests, find_tests, has_tests, looks_like_tests
 from ..records import Problem
 from .code_sets import humaneval, humaneval_problem, mbpp, mbpp_problem
 from .fields import FieldError, find_field, missing
@@ -94,8 +95,9 @@ def jsonl(
     """Yield the problems in a JSON Lines file (gzip or not), or in a .json file that holds one array.
 
     Fields are found among the usual names (see `fields.USUAL`) or named here. A row without a reference is a
-    problem judged by tests if it has `test_list` (as in MBPP), or `test` and `entry_point` (as in HumanEval). A row
-    without an id gets the file's name and its line. Fields with no other use are in `meta`.
+    problem judged by tests if it has `test_list` (as in MBPP), `test` and `entry_point` (as in HumanEval), or tests in
+    another shape that `given_tests` knows, such as pairs of inputs and outputs. A row without an id gets the file's
+    name and its line. Fields with no other use are in `meta`.
 
     Raises DatasetNotFoundError at once if there is no such file.
     """
@@ -115,11 +117,11 @@ def _problem(row: Row, prompt_field: str | None, reference_field: str | None, id
         raise row.error(str(error)) from None
     name = identity.value if identity else f"{Path(row.source).name}-{row.line}"
     if references is None:
-        if "test_list" in row.fields:
-            return mbpp_problem(row, name)
-        if "test" in row.fields and "entry_point" in row.fields:
-            return humaneval_problem(row, name)
+        if (problem := _tested(row, name, prompt.value if prompt else "")) is not None:
+            return problem
         raise row.error(missing(row.fields, "reference", "reference_field="))
+    if looks_like_tests(references.value[0]) and (problem := _tested(row, name, prompt.value if prompt else "")):
+        return problem
     if not all(reference.strip() for reference in references.value):
         raise row.error(f"the reference in {references.name!r} is empty; give the row an answer or take it out")
     used = {found.name for found in (prompt, identity, references) if found is not None}
@@ -129,3 +131,19 @@ def _problem(row: Row, prompt_field: str | None, reference_field: str | None, id
         references=references.value,
         meta={name: value for name, value in row.fields.items() if name not in used},
     )
+
+
+def _tested(row: Row, name: str, prompt: str) -> Problem | None:
+    """Return the problem of a row that is judged by tests, None if it has none."""
+    if "test_list" in row.fields and ("text" in row.fields or "prompt" in row.fields):
+        return mbpp_problem(row, name)
+    if "test" in row.fields and "entry_point" in row.fields:
+        return humaneval_problem(row, name)
+    try:
+        tests = find_tests(row.fields, prompt)
+    except BadTests as error:
+        raise row.error(str(error)) from None
+    if tests is None:
+        return None
+    field = has_tests(row.fields)
+    return Problem(name, prompt, tests=tests, meta={key: value for key, value in row.fields.items() if key != field})
