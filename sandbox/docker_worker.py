@@ -116,7 +116,7 @@ def start(client: Any, image: str, python: str, limits: Limits, owner: str) -> t
         nano_cpus=min(2, os.cpu_count() or 1) * 1_000_000_000,
         shm_size=16 << 20,
         tmpfs={
-            "/tmp": f"size={int(limits.disk_bytes)},mode=1777,nr_inodes=8192,noexec,nosuid,nodev",
+            "/tmp": f"size={int(limits.disk_bytes)},mode=1707,gid={first},nr_inodes=8192,noexec,nosuid,nodev",
             "/examiner": f"size={EXAMINER_SPACE},mode=0770,gid={first},nr_inodes=2048,noexec,nosuid,nodev",
         },
         log_config={"Type": "none"},

@@ -54,7 +54,6 @@ class Carried:
         self.output = _Captured()
         self.stdout = io.TextIOWrapper(self.output, encoding="utf-8", errors="surrogateescape", write_through=True)  # type: ignore[type-var]
         self.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
-        self.random = False
 
     def apply(self, extras: Any) -> None:
         if not extras:
@@ -62,21 +61,16 @@ class Carried:
         if "limit" in extras:
             sys.setrecursionlimit(extras["limit"])
         if "random" in extras:
-            self.random = True
             version, state, gauss = extras["random"]
             random.setstate((version, tuple(state), gauss))
         self.output.listening = bool(extras.get("listen"))
 
     def extras(self) -> Any:
-        if not (self.random or self.output.kept):
+        if not self.output.kept:
             return None
-        found: dict[str, Any] = {}
-        if self.random:
-            found["random"] = random.getstate()
-        if self.output.kept:
-            found["said"] = b"".join(self.output.kept).decode("utf-8", "surrogateescape")
-            self.output.kept, self.output.size = [], 0
-        return found
+        said = b"".join(self.output.kept).decode("utf-8", "surrogateescape")
+        self.output.kept, self.output.size = [], 0
+        return {"said": said}
 
 
 def run_solution(channel: Channel, carried: Carried) -> None:

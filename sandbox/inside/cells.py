@@ -109,6 +109,7 @@ class UserCell:
         self._become(self.examiner, self.first)
         os.umask(0o077)
         os.chdir("/examiner")
+        os.environ["TMPDIR"] = os.environ["HOME"] = "/examiner"
         self.seal()
 
     def _become(self, user: int, group: int) -> None:
@@ -200,18 +201,17 @@ def _others(user: int) -> bool:
 
 
 def empty(place: str) -> None:
-    """Remove all that lies in a directory, without recursion: folders move up before they are emptied.
+    """Remove all that the present user left in a directory, without recursion: folders move up before they are emptied.
 
-    Raises Dirty if anything is left: a file that somebody else owns, or that reappears.
+    Raises Dirty if anything is left.
     """
     try:
-        names = os.listdir(place)
+        waiting = _own(place)
     except OSError:
         return
-    if not names:
+    if not waiting:
         return
     serial = 0
-    waiting = [f"{place}/{name}" for name in names]
     while waiting:
         path = waiting.pop()
         try:
@@ -231,8 +231,15 @@ def empty(place: str) -> None:
             os.rmdir(path)
         except OSError as error:
             raise Dirty(f"{error.strerror} in {place}") from None
-    if os.listdir(place):
+    if _own(place):
         raise Dirty(f"files in {place}")
+
+
+def _own(place: str) -> list[str]:
+    """Return the paths of what lies in a directory and belongs to the user that this process is for now."""
+    user = os.geteuid()
+    paths = [f"{place}/{name}" for name in os.listdir(place)]
+    return [path for path in paths if os.lstat(path).st_uid == user]
 
 
 class NamespaceCell:
@@ -350,9 +357,10 @@ def cell_of(config: dict[str, Any]) -> UserCell | NamespaceCell | BareCell:
     if config["cell"] == "namespace":
         return NamespaceCell(Seal(config["seccomp"]), int(limits["disk_bytes"]))
     if config.get("mounts"):  # under bubblewrap, which cannot say how many files a file system may hold
-        mount("/tmp", int(limits["disk_bytes"]), 8192)
+        group = config["users"][0]  # the examiners' own, which may not look into what is for the others
+        mount("/tmp", int(limits["disk_bytes"]), 8192, f",mode=1707,gid={group}")
         mount("/dev/shm", 16 << 20, 1024)
-        mount("/examiner", 16 << 20, 2048, f",mode=0770,gid={config['users'][0]}")
+        mount("/examiner", 16 << 20, 2048, f",mode=0770,gid={group}")
     first, count = config["users"]
     return UserCell(first, count, Seal(config.get("seccomp", "")), bool(config.get("mounts")))
 

@@ -178,8 +178,9 @@ class _Nowhere(io.BufferedIOBase):
 class Carried:
     """State that a test and the solution share when they run in one process, carried along with each message.
 
-    Carried: what the solution prints while a test captures output, the random generator once a test has seeded it,
-    the recursion limit. Not carried, and so UNVERIFIABLE: replaced builtins, standard input, patches by unittest.mock.
+    Carried: what the solution prints while a test captures output; towards the solution, the random generator once a
+    test has seeded it (never back: whoever sets a generator chooses the inputs of a test), and the recursion limit. Not
+    carried, and so UNVERIFIABLE: replaced builtins, standard input, patches by unittest.mock.
     """
 
     def __init__(self, sink: Any) -> None:
@@ -223,9 +224,6 @@ class Carried:
     def apply(self, extras: Any) -> None:
         if not extras:
             return
-        if self.random and "random" in extras:
-            version, state, gauss = extras["random"]
-            random.setstate((version, tuple(state), gauss))
         said = extras.get("said")
         if type(said) is str and sys.stdout is not self.sink:
             sys.stdout.write(said)

@@ -58,6 +58,7 @@ class Peer:
         self.unverifiable = ""  # why, once something could not cross
         self.gone: str = ""  # why, once the other side is lost: "closed", "late" or what was malformed
         self.asked = 0
+        self.returned: set[int] = set()  # objects that functions returned, unlike those that tests made from a class
 
     # ---- asking
 
@@ -85,6 +86,8 @@ class Peer:
             self.log.raised = error
             raise
         self.log.gave(value)
+        if isinstance(value, Proxy) and not _is_class(self.objects.by_number[number]):
+            self.returned.add(self.objects.numbers[id(value)])
         return value
 
     def _asked(
@@ -238,6 +241,10 @@ class Peer:
     def _lost(self, why: str) -> Gone:
         self.gone = self.gone or why
         return Gone(why)
+
+
+def _is_class(target: Any) -> bool:
+    return isinstance(target, Proxy) and type(target)._assay_form == "c"
 
 
 def _harmless(name: str) -> bool:

@@ -40,6 +40,12 @@ FUNCTIONS = (
     types.WrapperDescriptorType,
     types.MethodDescriptorType,
 )
+# Methods of plain values that answer a question about them. A value that a function returned must be one of these
+# types to be asked so: an object that answers for itself could be any answer.
+PREDICATES = frozenset(
+    "startswith endswith isalnum isalpha isascii isdecimal isdigit isidentifier islower isnumeric isprintable isspace "
+    "istitle isupper issubset issuperset isdisjoint is_integer".split()
+)
 CHUNK = 256  # most items that an iterator hands over at one time
 
 
@@ -135,12 +141,15 @@ class Proxy(metaclass=_Kind):
     """Base of all proxies: attributes are asked for, everything else is added by `_proxy_class`."""
 
     __slots__ = ("__weakref__", "_assay")
+    _assay_form = ""
 
     def __init__(self, peer: Peer, number: int) -> None:
         object.__setattr__(self, "_assay", (peer, number, []))
 
     def __getattr__(self, name: str) -> Any:
         peer, number, _ = object.__getattribute__(self, "_assay")
+        if name in PREDICATES and number in peer.returned:
+            raise refused(self, name)
         return peer.ask("get", number, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -191,7 +200,7 @@ def _do(proxy: Proxy, name: str, args: tuple[Any, ...]) -> Any:
 
 @lru_cache(maxsize=1024)
 def _proxy_class(name: str, form: str, remote: str, judged: str, based: str) -> Any:
-    members: dict[str, Any] = {"__slots__": (), "__module__": "solution"}
+    members: dict[str, Any] = {"__slots__": (), "__module__": "solution", "_assay_form": form}
     for each in remote.split():
         if each in REMOTE:
             members[each] = _asking(each)
