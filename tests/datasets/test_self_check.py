@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from assay.datasets.arithmetic import arithmetic
-from assay.datasets.loaders import gsm8k, math500
+from assay.datasets.loaders import gsm8k, humaneval, math500, mbpp
 from assay.datasets.self_check import self_check
 
-from assay import MathVerifier
+from assay import AssertTests, CodeVerifier, MathVerifier
 from assay.records import Problem, Score, Status
 
 REAL = os.environ.get("ASSAY_DATA")
@@ -58,7 +58,7 @@ def test_each_reference_is_judged_alone_and_failures_name_their_own() -> None:
 
 
 def test_a_problem_without_references_is_not_passed_over() -> None:
-    with pytest.raises(ValueError, match="problem 7 has no reference"):
+    with pytest.raises(ValueError, match="problem 7 has no reference and no tests"):
         list(self_check([Problem("7")], Picky()))
 
 
@@ -89,3 +89,41 @@ def test_math500() -> None:
     problems = list(math500(path=REAL))
     assert len(problems) == 500
     assert failures(problems) == []
+
+
+# ---- programs
+
+
+def test_a_problem_with_tests_and_no_program_is_not_passed_over() -> None:
+    with pytest.raises(ValueError, match="problem 7 has tests but no program"):
+        list(self_check([Problem("7", tests=AssertTests(["assert f(1)"]))], Picky()))
+
+
+def program_failures(problems: Iterable[Problem], box: Any) -> list[str]:
+    with CodeVerifier(box) as verifier:
+        return [f"{f.problem.id}: {f.score.detail}" for f in self_check(problems, verifier)]
+
+
+def test_a_wrong_program_is_found(code_box: Any) -> None:
+    tests = AssertTests(["assert f(1) == 2"], entry_point="f")
+    right = Problem("right", tests=tests, meta={"code": "def f(x): return x + 1"})
+    wrong = Problem("wrong", tests=tests, meta={"code": "def f(x): return x"})
+    body = AssertTests(["check(f)"], "def check(f): assert f(1) == 2", "f", "def f(x):\n    'Add one.'\n")
+    continued = Problem("body", tests=body, meta={"canonical_solution": "    return x + 1\n"})
+    assert program_failures([right, wrong, continued], code_box) == ["wrong: f(1) should give 2, gave 1"]
+
+
+@real_data
+def test_humaneval(code_box: Any) -> None:
+    problems = list(humaneval(path=REAL))
+    assert len(problems) == 164
+    assert program_failures(problems, code_box) == []
+
+
+@real_data
+@pytest.mark.slow
+@pytest.mark.parametrize(("sanitized", "number"), [(True, 427), (False, 974)])
+def test_mbpp(code_box: Any, sanitized: bool, number: int) -> None:
+    problems = list(mbpp("all", sanitized=sanitized, path=REAL))
+    assert len(problems) == number
+    assert program_failures(problems, code_box) == []
