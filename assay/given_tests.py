@@ -62,6 +62,9 @@ def find_tests(fields: Mapping[str, Any], prompt: str = "", name: str | None = N
     if found is None:
         return None
     entry_point = _text(fields.get("entry_point")) or _text(fields.get("fn_name")) or None
+    if entry_point and f"def {entry_point}" not in prompt:  # a prompt that was made a chat; the start is kept elsewhere
+        starts = [_text(fields.get(field)) for field in ("starter_code", "prefix")]
+        prompt = next((start for start in starts if f"def {entry_point}" in start), prompt)
     if name is None and found == "test_list":
         setup = _text(fields.get("test_setup_code")) or "\n".join(_texts(fields.get("test_imports"), "test_imports"))
         asserts = _texts(fields["test_list"], "test_list")

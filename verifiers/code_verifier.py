@@ -24,9 +24,10 @@ from .code_parsing import FAULTS, bound_names, parse_quietly
 from .thinking import CLOSE, OPEN, check_tags, split_thinking
 from .verifier import Verifier, in_order
 
-__all__ = ["BACKENDS", "CodeVerifier", "Explanation", "Sandbox"]
+__all__ = ["BACKENDS", "BAD_TESTS", "CodeVerifier", "Explanation", "Sandbox"]
 
 BACKENDS = ("auto", "docker", "bubblewrap", "restricted")
+BAD_TESTS = "bad_tests"  # in the meta of a Problem whose row had tests that could not be used: why
 LOADING = "loading the solution"  # the source of a case that failed before any test
 CUT = 120  # characters of an input, an expected and a given value in a detail
 
@@ -146,7 +147,8 @@ class CodeVerifier(Verifier):
         tests = problem.tests if isinstance(problem, Problem) else problem
         asked = _asked(tests)
         if isinstance(asked, str):
-            return unjudged(Status.BAD_REFERENCE, asked)
+            why = problem.meta.get(BAD_TESTS) if isinstance(problem, Problem) else None
+            return unjudged(Status.BAD_REFERENCE, why or asked)
         assert isinstance(tests, AssertTests | StdioTests)
         if not isinstance(response, str):
             return unjudged(Status.NO_ANSWER, f"the response is not text but {type(response).__name__}")

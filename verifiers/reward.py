@@ -78,6 +78,11 @@ class Reward(Verifier):
         """Whether any verifier compares with a reference; ThinkFormat alone does not."""
         return any(getattr(verifier, "needs_reference", True) for verifier in self.verifiers)
 
+    @property
+    def needs_tests(self) -> bool:
+        """Whether any verifier runs programs against tests."""
+        return any(getattr(verifier, "needs_tests", False) for verifier in self.verifiers)
+
     def score(self, response: str, problem: Problem | str) -> Score:
         """Return the weighted mean of all verdicts on one response; never raises for what a verifier does."""
         start = time.perf_counter()
@@ -104,26 +109,43 @@ class Reward(Verifier):
 
     @overload
     def for_trl(
-        self, reference: str | None = ..., *, workers: int = ..., asynchronous: Literal[False] = ...
+        self,
+        reference: str | None = ...,
+        *,
+        tests: str | None = ...,
+        workers: int | None = ...,
+        asynchronous: Literal[False] = ...,
     ) -> TrlReward: ...
 
     @overload
     def for_trl(
-        self, reference: str | None = ..., *, workers: int = ..., asynchronous: Literal[True]
+        self,
+        reference: str | None = ...,
+        *,
+        tests: str | None = ...,
+        workers: int | None = ...,
+        asynchronous: Literal[True],
     ) -> AsyncTrlReward: ...
 
     def for_trl(
-        self, reference: str | None = None, *, workers: int = 4, asynchronous: bool = False
+        self,
+        reference: str | None = None,
+        *,
+        tests: str | None = None,
+        workers: int | None = None,
+        asynchronous: bool = False,
     ) -> TrlReward | AsyncTrlReward:
         """Return this reward as TRL's trainers call it: `GRPOTrainer(reward_funcs=reward.for_trl(), ...)`.
 
         reference     the column that holds the reference; None finds it among the usual names
-        workers       verdicts at one time, in threads: they overlap where a verifier waits for its processes
+        tests         the column that holds the tests of programs; None finds them in the usual columns
+        workers       verdicts at one time, in threads: they overlap where a verifier waits for its processes; None
+                      means 4, or one more than a sandbox has workers
         asynchronous  TRL then runs it beside its other asynchronous reward functions
         """
         from .reward_adapters import AsyncTrlReward, TrlReward
 
-        return (AsyncTrlReward if asynchronous else TrlReward)(self, reference, workers)
+        return (AsyncTrlReward if asynchronous else TrlReward)(self, reference, workers, tests)
 
     def for_verl(self, *, none_as: float = 0.0) -> VerlReward:
         """Return this reward as verl's reward managers call it.

@@ -15,11 +15,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..given_tests import BadTests, find_tests, has_tests
 from ..records import Problem, Score
+from .code_verifier import BAD_TESTS
 from .extraction import extract
 from .thinking import CLOSE, OPEN
 
 if TYPE_CHECKING:
+    from .code_verifier import Sandbox
     from .reward import Reward
 
 __all__ = ["AsyncTrlReward", "TrlReward", "VerlReward"]
@@ -44,12 +47,13 @@ _LAST_LINE = re.compile(r"^####[ \t]*(.+?)\s*\Z", re.MULTILINE)
 class _TrlCall:
     """What the two TRL callables share: columns to pairs, Scores to rewards."""
 
-    def __init__(self, reward: Reward, reference: str | None, workers: int) -> None:
-        if workers < 1:
+    def __init__(self, reward: Reward, reference: str | None, workers: int | None, tests: str | None = None) -> None:
+        if workers is not None and workers < 1:
             raise ValueError(f"workers must be at least 1, not {workers}")
         self.reward = reward
         self.reference = reference
         self.workers = workers
+        self.tests = tests
         self.__name__ = reward.name  # TRL's metrics: rewards/<name>/mean
 
     def _pairs(
@@ -60,10 +64,36 @@ class _TrlCall:
         else:
             references = [()] * len(completions)
         tags = _thinking_tags(self.reward)
+        questions = [_prompt_text(prompt) for prompt in prompts]
+        problems = (
+            self._tested(questions, references, columns)
+            if self.reward.needs_tests
+            else [Problem("", text, reference) for text, reference in zip(questions, references, strict=True)]
+        )
         return [
-            (_completion_text(completion, *tags), Problem("", _prompt_text(prompt), reference))
-            for prompt, completion, reference in zip(prompts, completions, references, strict=True)
+            (_completion_text(completion, *tags), problem)
+            for completion, problem in zip(completions, problems, strict=True)
         ]
+
+    def _tested(
+        self, questions: list[str], references: list[tuple[str, ...]], columns: Mapping[str, Any]
+    ) -> list[Problem]:
+        """Return the problems with the tests that are in the columns."""
+        names = [name for name in columns if name not in _TRL_EXTRAS]
+        rows = [{name: columns[name][at] for name in names} for at in range(len(questions))]
+        if self.tests is not None and self.tests not in names:
+            raise ValueError(f"no column {self.tests!r} in the data set; {_others(names)}")
+        if self.tests is None and rows and not any(map(has_tests, rows)):
+            raise ValueError(
+                f"no column with tests in the data set; {_others(names)}. Name it: reward.for_trl(tests='...')"
+            )
+        known = zip(questions, references, rows, strict=True)
+        return [_tested(text, reference, row, self.tests) for text, reference, row in known]
+
+    def _threads(self) -> int:
+        """Return how many verdicts to make at a time; opens the sandbox, so that a missing one stops the run at once."""
+        boxes = _opened(self.reward)
+        return self.workers or max([box.workers + 1 for box in boxes], default=4)
 
     def _reference_column(self, columns: Mapping[str, Any]) -> str:
         there = [name for name in columns if name not in _TRL_EXTRAS]
@@ -72,8 +102,8 @@ class _TrlCall:
             if name in there:
                 return name
         raise ValueError(
-            f"no reference column {' or '.join(map(repr, wanted))} in the data set; its columns besides the "
-            f"prompt are {', '.join(map(repr, there)) or 'none'}. Name it: reward.for_trl(reference='...')"
+            f"no reference column {' or '.join(map(repr, wanted))} in the data set; {_others(there)}. "
+            "Name it: reward.for_trl(reference='...')"
         )
 
     def _report(
@@ -116,7 +146,7 @@ class TrlReward(_TrlCall):
     ) -> list[float | None]:
         """Return the rewards. Raises ValueError when the data set has no column with the reference."""
         pairs = self._pairs(prompts, completions, columns)
-        return self._report(list(self.reward.score_many(pairs, self.workers)), log_extra, log_metric)
+        return self._report(list(self.reward.score_many(pairs, self._threads())), log_extra, log_metric)
 
 
 class AsyncTrlReward(_TrlCall):
@@ -135,7 +165,7 @@ class AsyncTrlReward(_TrlCall):
         """Return the rewards. Raises ValueError when the data set has no column with the reference."""
         pairs = self._pairs(prompts, completions, columns)
         # score_many spreads the work; a task for each completion would fill the event loop's own threads
-        scores = await asyncio.to_thread(lambda: list(self.reward.score_many(pairs, self.workers)))
+        scores = await asyncio.to_thread(lambda: list(self.reward.score_many(pairs, self._threads())))
         return self._report(scores, log_extra, log_metric)
 
 
@@ -171,8 +201,18 @@ class VerlReward:
         extra_info: Mapping[str, Any] | None = None,
         **ignored: Any,
     ) -> dict[str, float | str]:
-        """Return the score dict of one response; never raises for what a response holds."""
-        score = self.reward.score(solution_str, Problem("", _verl_prompt(extra_info), _references(ground_truth)))
+        """Return the score dict of one response; never raises for what a response holds.
+
+        Raises SandboxUnavailable if programs are to be run and there is no sandbox to be had.
+        """
+        prompt = _verl_prompt(extra_info)
+        references = _references(ground_truth) if self.reward.needs_reference else ()
+        if self.reward.needs_tests:
+            _opened(self.reward)
+            problem = _tested(prompt, references, {**(extra_info or {}), _GIVEN: ground_truth}, _GIVEN)
+        else:
+            problem = Problem("", prompt, references)
+        score = self.reward.score(solution_str, problem)
         result: dict[str, float | str] = {
             "score": self._number(score),
             "acc": self._number(score.parts[self.reward.leading]),
@@ -187,6 +227,31 @@ class VerlReward:
 
     def _number(self, score: Score) -> float:
         return self.none_as if score.reward is None else float(score.reward)
+
+
+# The name under which verl's ground_truth lies among the fields that tests are looked for in.
+_GIVEN = "ground_truth"
+
+
+def _tested(prompt: str, references: tuple[str, ...], fields: Mapping[str, Any], name: str | None) -> Problem:
+    """Return the problem with the tests of a row. Unusable ones make BAD_REFERENCE: the run goes on."""
+    try:
+        tests = find_tests(fields, prompt, name)
+        if tests is None and name == _GIVEN:
+            tests = find_tests(fields, prompt)
+    except BadTests as error:
+        return Problem("", prompt, references, None, {BAD_TESTS: str(error)})
+    return Problem("", prompt, references, tests)
+
+
+def _opened(reward: Reward) -> list[Sandbox]:
+    """Return the sandboxes of a reward's verifiers, open; raises SandboxUnavailable, which says what is missing."""
+    running: list[Any] = [verifier for verifier in reward.verifiers if getattr(verifier, "needs_tests", False)]
+    return [verifier.start() for verifier in running if hasattr(verifier, "start")]
+
+
+def _others(columns: list[str]) -> str:
+    return f"its columns besides the prompt are {', '.join(map(repr, columns)) or 'none'}"
 
 
 def _thinking_tags(reward: Reward) -> tuple[str, str, bool]:
