@@ -23,7 +23,7 @@ from .pairing import Fields, Pairing, References, WrongUse
 from .presets import AUTO, CODE_TASKS, PRESETS
 from .records import Limits
 from .sandbox_command import sandbox
-from .settings import DEADLINE, Settings, settle
+from .settings import DEADLINE, FOR_ANSWERS, FOR_CODE, Settings, settle
 from .summary import say, show, summarise
 from .tally import Tally
 from .verifiers.thinking import CLOSE, OPEN
@@ -120,12 +120,10 @@ def _verdict_flags(command: Command) -> Command:
 
 def _settings(flags: dict[str, Any]) -> tuple[Settings, Fields, str | None]:
     """Take the flags of `_verdict_flags` out of all flags; returns the settings, the fields and the references."""
-    names = ("task", "extract", "form", "answer_after", "format", "think_open", "think_close", "prefilled", "deadline")
-    names += ("sandbox", "credit", "blocks", "time_limit")
-    memory = flags.pop("memory_limit")
-    settings = Settings(
-        **{name: flags.pop(name) for name in names}, memory_limit=None if memory is None else memory << 20
-    )
+    names = ["task", "format", "think_open", "think_close", "prefilled", *FOR_ANSWERS, *FOR_CODE]
+    if flags["memory_limit"] is not None:
+        flags["memory_limit"] <<= 20  # MiB
+    settings = Settings(**{name: flags.pop(name) for name in names})
     kinds = ("response", "reference", "prompt", "id")
     fields = Fields(**{kind: flags.pop(f"{kind}_field") for kind in kinds}, label=flags.pop("label_field", None))
     return settings, fields, flags.pop("references")

@@ -16,7 +16,7 @@ from .records import Limits
 from .verifiers.thinking import CLOSE, OPEN
 from .verifiers.verifier import Verifier
 
-__all__ = ["FORMAT_WEIGHT", "Settings", "settle"]
+__all__ = ["DEADLINE", "FORMAT_WEIGHT", "FOR_ANSWERS", "FOR_CODE", "Settings", "settle"]
 
 FORMAT_WEIGHT = 0.2  # of the think format, beside 1 for the answer
 DEADLINE = 1.0  # seconds of CPU for one comparison of answers

@@ -201,7 +201,8 @@ class _Box:
 
         with self._lock:
             if self._own is None:
-                self._own = open_sandbox(self.sandbox, workers=self.workers, limits=self.limits)
+                backend: Any = self.sandbox
+                self._own = open_sandbox(backend, workers=self.workers, limits=self.limits)
             return self._own
 
     def close(self) -> None:
