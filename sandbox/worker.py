@@ -89,7 +89,7 @@ class Worker:
                     self.tests = None
                     return _without_examiner(answer[1])
         except (Closed, Late, Malformed, OSError, json.JSONDecodeError, TypeError, IndexError, KeyError) as error:
-            raise WorkerDied(f"{type(error).__name__}: {error}") from None
+            raise WorkerDied(f"{type(error).__name__}: {error} {self.stream.last_words()[-500:]}") from None
 
     def close(self) -> None:
         """End the sandbox."""

@@ -73,6 +73,11 @@ class Carried:
         return {"said": said}
 
 
+def execute(source: str, module: types.ModuleType) -> None:
+    """Run a program as this module; the warden puts another in its place where the language is not all of Python."""
+    exec(compile(source, str(module.__file__), "exec", dont_inherit=True), module.__dict__)
+
+
 def run_solution(channel: Channel, carried: Carried) -> None:
     """Load the solution that comes first on the wire, then serve its examiner."""
     source, wanted, name = channel.receive()
@@ -83,7 +88,7 @@ def run_solution(channel: Channel, carried: Carried) -> None:
     sys.argv = [module.__file__]
     gc.enable()
     try:
-        exec(compile(source, module.__file__, "exec", dont_inherit=True), module.__dict__)
+        exec(compile(source.removeprefix("\ufeff"), module.__file__, "exec", dont_inherit=True), module.__dict__)
     except SystemExit:
         pass  # what it defined before can be judged
     except BaseException as error:
@@ -129,7 +134,7 @@ def run_program(channel: Channel) -> None:
     gc.enable()
     code, said = 0, ""
     try:
-        exec(compile(source, "solution.py", "exec", dont_inherit=True), module.__dict__)
+        exec(compile(source.removeprefix("\ufeff"), "solution.py", "exec", dont_inherit=True), module.__dict__)
     except SystemExit as error:
         code, said = _exit_code(error.code)
     except BaseException as error:

@@ -133,6 +133,11 @@ class UserCell:
         """Return the bytes that the processes of the run have of their own, 0 where a cgroup counts them."""
         return memory_of_others(examiner) if self.watched else 0
 
+    def kill(self, pid: int) -> None:
+        """Kill all processes of the run; `end_candidate` is still to come."""
+        with self._as(self.candidate):
+            os.kill(-1, signal.SIGKILL)
+
     def end_candidate(self, pid: int) -> dict[str, Any]:
         """End the run and remove its traces; return how its first process ended."""
         with self._as(self.candidate):
@@ -299,6 +304,10 @@ class NamespaceCell:
         """Return the bytes that the processes of the run have of their own."""
         return memory_of_others(examiner, *(keeper for keeper, _ in self.keepers.values()))
 
+    def kill(self, pid: int) -> None:
+        """Kill the first process of the namespace."""
+        os.kill(pid, signal.SIGKILL)
+
     def end_candidate(self, pid: int) -> dict[str, Any]:
         """Kill the first process of the namespace, and so all of them; return how it ended."""
         keeper, read = self.keepers.pop(pid)
@@ -328,7 +337,7 @@ class BareCell:
         """Become the candidate."""
         os.setsid()
         expose()
-        limit({**limits, "processes": resource.getrlimit(resource.RLIMIT_NPROC)[1]})
+        limit({**limits, "processes": 0, "file_bytes": 0})  # root may start processes all the same
 
     def enter_examiner(self, limits: dict[str, Any]) -> None:
         """Become an examiner."""
@@ -337,6 +346,10 @@ class BareCell:
     def memory(self, examiner: int) -> int:
         """Return 0: a program here is one process, which rlimits limit."""
         return 0
+
+    def kill(self, pid: int) -> None:
+        """Kill the process."""
+        os.kill(pid, signal.SIGKILL)
 
     def end_candidate(self, pid: int) -> dict[str, Any]:
         """Kill the group."""

@@ -36,6 +36,7 @@ CLASSES = {
     f"{kind.__module__}.{kind.__qualname__}": kind
     for kind in [
         *(each for each in vars(builtins).values() if isinstance(each, type)),
+        *(type(None), type(Ellipsis), type(NotImplemented)),
         *(Counter, OrderedDict, defaultdict, deque, Decimal, Fraction),
         *DATES.values(),
     ]
@@ -50,7 +51,7 @@ BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (bytes, lambda value: bytes.__getitem__(value, slice(None))),
     (complex, lambda value: complex(complex.__dict__["real"].__get__(value), complex.__dict__["imag"].__get__(value))),
     (Counter, lambda value: _filled(Counter(), value)),
-    (OrderedDict, lambda value: _filled(OrderedDict(), value)),
+    (OrderedDict, lambda value: OrderedDict(OrderedDict.items(value))),
     (defaultdict, lambda value: _filled(defaultdict(value.default_factory), value)),
     (dict, lambda value: _filled({}, value)),
     (list, lambda value: list.__getitem__(value, slice(None))),

@@ -52,7 +52,7 @@ class Peer:
         self.trusting = trusting
         self.extras = extras
         self.apply = apply
-        self.objects = Objects(1 if trusting else 0, described, lambda *words: stand_in(self, words[0], words[1]))
+        self.objects = Objects(1 if trusting else 0, described, lambda *found: stand_in(self, *found))
         self.log = CallLog()
         self.thread = threading.get_ident()
         self.unverifiable = ""  # why, once something could not cross
@@ -82,6 +82,10 @@ class Peer:
         self.log.asked(type(self.objects.by_number[number]).__name__, args, keywords)
         try:
             value = self._asked(operation, number, name, args, keywords)
+        except (
+            StopIteration
+        ):  # in a function that map() or a comprehension calls, it would look like the end of the cases
+            raise self.note("StopIteration raised by a call") from None
         except BaseException as error:
             self.log.raised = error
             raise

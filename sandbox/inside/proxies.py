@@ -25,7 +25,7 @@ __all__ = ["Proxy", "Unverifiable", "described", "stand_in"]
 
 REMOTE = (
     "__call__ __len__ __bool__ __iter__ __next__ __getitem__ __setitem__ __delitem__ __reversed__ __int__ __float__ "
-    "__index__ __complex__ __round__ __format__ __enter__ __exit__ __aenter__ __aexit__ __bytes__ __fspath__"
+    "__index__ __complex__ __round__ __format__ __enter__ __exit__ __bytes__ __fspath__"
 ).split()
 _BINARY = "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and xor or".split()
 JUDGED = [
@@ -93,23 +93,21 @@ def _has(made: type, name: str) -> bool:
     return found is not None and found is not ordinary
 
 
-def stand_in(peer: Peer, number: int, words: list[Any]) -> Any:
+def stand_in(peer: Peer, number: int, words: list[Any], value: Callable[[Any], Any]) -> Any:
     """Return what stands for the other side's object: a proxy, an exception class, or a coroutine."""
     form, name = words[0], words[1]
     if type(name) is not str or form not in ("f", "c", "X", "g", "i", "m"):
         raise TypeError("a handle without a name")
     name = name[:100]
     if form == "X":
-        base = words[2]
-        base = peer.objects.by_number[base[0]] if type(base) is list else base
-        return _exception_class(peer, number, name, base)
+        return _exception_class(name, value(words[2]))
     if form == "g":
         return _coroutine(peer, number)
     made = _proxy_class(name, form, *words[2:5])
     return made(peer, number)
 
 
-def _exception_class(peer: Peer, number: int, name: str, base: Any) -> Any:
+def _exception_class(name: str, base: Any) -> Any:
     if not (isinstance(base, type) and issubclass(base, BaseException)):
         raise TypeError("an exception class without a base")
 
@@ -231,7 +229,20 @@ def _asking(name: str) -> Any:
     def ask(self: Proxy, *args: Any) -> Any:
         return _do(self, name, args)
 
-    return ask
+    return _leave if name == "__exit__" else ask
+
+
+def _leave(self: Proxy, kind: Any, error: BaseException | None, trace: Any) -> bool:
+    """Leave a `with` block. What was raised in it stays raised: the rest of the block was not run."""
+    try:
+        swallowed = _do(self, "__exit__", (kind, error, None))
+    except Exception:
+        if isinstance(error, AssertionError):
+            return False
+        raise
+    if error is not None and swallowed is not False and swallowed is not None and not isinstance(error, AssertionError):
+        raise refused(self, "an exception that is swallowed")
+    return False
 
 
 def _refusing(name: str) -> Any:
@@ -254,7 +265,10 @@ def _base_value(value: Any) -> Any:
     if not isinstance(value, Proxy):
         return value
     peer, number, _ = object.__getattribute__(value, "_assay")
-    return peer.ask("plain", number)
+    found = peer.ask("plain", number)
+    if type(found) not in kinds.CONTAINERS:
+        raise refused(value, "the plain value")
+    return found
 
 
 class _Ahead:

@@ -276,21 +276,19 @@ class _Reader:
 
     def _build(self, number: int) -> None:
         """Build an immutable value after the immutable ones that it holds."""
-        stack = [number]
+        if number in self.made:
+            return
+        stack = [(number, self._missing(self.words[number]))]
         while stack:
-            current = stack[-1]
-            if current in self.made:
-                stack.pop()
-                continue
-            node = self.words[current]
-            missing = next(self._missing(node), None)
+            current, parts = stack[-1]
+            missing = next(parts, None)
             if missing is None:
-                self.made[current] = self._immutable(current, node)
+                self.made[current] = self._immutable(current, self.words[current])
                 stack.pop()
             elif len(stack) > len(self.words):
                 raise Malformed("values that hold each other and cannot")
             else:
-                stack.append(missing)
+                stack.append((missing, self._missing(self.words[missing])))
 
     def _immutable(self, number: int, node: list[Any]) -> Any:
         kind = node[1]
@@ -333,7 +331,11 @@ class _Reader:
             if odd:
                 raise Malformed("a key without a value")
             container.clear()
-            dict.update(container, zip(items[:half], items[half:], strict=True))
+            pairs = zip(items[:half], items[half:], strict=True)
+            if kind == "od":
+                container.update(pairs)
+            else:  # a Counter's own update would count
+                dict.update(container, pairs)
 
 
 def _length(item: Any) -> int | None:

@@ -27,16 +27,19 @@ from .rehearsal import rehearse
 
 __all__ = ["Warden", "main"]
 
-GRACE = 0.25  # seconds after its deadline at which a candidate is ended; the examiner's own deadline comes first
-EXAMINER_GRACE = 0.75  # ... and the examiner, if it has not come to a verdict
+GRACE = 0.15  # seconds after its deadline at which a candidate is ended; the examiner's own deadline comes first
+EXAMINER_GRACE = 0.4  # ... and the examiner, if it has not come to a verdict
 TICK = 0.1
 
 
 class Warden:
-    """One sandbox: `host` leads to the pool outside."""
+    """One sandbox: `host` leads to the pool outside, `nothing` nowhere."""
 
-    def __init__(self, host: Pipes, cell: Any, limits: dict[str, Any], carried: candidate.Carried) -> None:
+    def __init__(
+        self, host: Pipes, nothing: int, cell: Any, limits: dict[str, Any], carried: candidate.Carried
+    ) -> None:
         self.host = host
+        self.nothing = nothing
         self.carried = carried
         self.cell = cell
         self.limits = limits
@@ -82,12 +85,12 @@ class Warden:
                 now = time.monotonic()
                 if now > self.deadline + GRACE and not self.late:
                     self.late = True
-                    os.kill(self.run, signal.SIGKILL)
+                    self.cell.kill(self.run)
                 if now > self.deadline + EXAMINER_GRACE:
                     return "late"
                 if not ready and self.cell.memory(self.examiner) > self.limits["memory_bytes"]:
                     self.too_large = True
-                    os.kill(self.run, signal.SIGKILL)
+                    self.cell.kill(self.run)
 
     def _start(self, what: str, limits: dict[str, Any], fds: list[int]) -> None:
         self.deadline = time.monotonic() + limits["wall_seconds"]
@@ -114,6 +117,7 @@ class Warden:
     def _be_examiner(self, warden: socket.socket) -> None:
         code = 1
         try:
+            os.dup2(self.nothing, 2)
             keep = {self.host.read, self.host.write, warden.fileno()}
             close_all_but(keep)
             self.cell.enter_examiner(self.limits)
@@ -132,6 +136,7 @@ class Warden:
 
     def _be_candidate(self, what: str, limits: dict[str, Any], fds: list[int]) -> None:
         try:
+            os.dup2(self.nothing, 2)
             for place, fd in enumerate(fds[1:]):
                 os.dup2(fd, place)
             os.dup2(fds[0], 3)
@@ -171,9 +176,13 @@ def main(config: dict[str, Any]) -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1):
         os.dup2(nothing, fd)
-    os.close(nothing)
     sys.modules["__main__"] = types.ModuleType("__main__")
     cell = cells.cell_of(config)
+    if config.get("language") == "restricted":
+        from . import restricted_language
+
+        restricted_language.prepare(config)
+        candidate.execute = restricted_language.execute
     carried = candidate.Carried()
     rehearse(carried, config["limits"])
     random.seed(0)
@@ -181,4 +190,4 @@ def main(config: dict[str, Any]) -> None:
     gc.collect()
     gc.disable()
     gc.freeze()
-    Warden(host, cell, config["limits"], carried).supervise()
+    Warden(host, nothing, cell, config["limits"], carried).supervise()
