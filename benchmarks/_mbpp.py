@@ -12,8 +12,9 @@ import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
-from assay import AssertTests
 from assay.datasets.code_sets import mbpp
+
+from assay import AssertTests
 
 __all__ = ["Group", "Sample", "literal_cases", "mbpp_groups"]
 

@@ -26,9 +26,9 @@ from itertools import islice
 from pathlib import Path
 
 from _plain import Outcome, PlainRuns
+from assay.datasets.jsonl import RowError, read_rows
 
 from assay import AssertTests, CodeVerifier, Limits, Problem, Score, Status, open_sandbox
-from assay.datasets.jsonl import RowError, read_rows
 from assay.pairing import Fields, Pairing
 
 Row = tuple[str, str, Problem, str]  # name, response, problem, label

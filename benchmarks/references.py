@@ -21,9 +21,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from _plain import Outcome, PlainRuns
+from assay.datasets.code_sets import humaneval, mbpp
 
 from assay import AssertTests, Limits, Problem, Status, open_sandbox
-from assay.datasets.code_sets import humaneval, mbpp
 
 Row = tuple[str, str, AssertTests]  # name, solution, tests
 
@@ -90,7 +90,7 @@ def run_plainly(rows: list[Row], limits: Limits) -> list[Outcome]:
     """Return the outcomes of plain runs, in the order of the rows."""
     if not rows:
         return []
-    with PlainRuns(replace(limits, memory_bytes=2 << 30)) as plain:
+    with PlainRuns(replace(limits, wall_seconds=60, memory_bytes=2 << 30)) as plain:
         found = dict(plain.run_many((solution, tests) for _, solution, tests in rows))
     return [found[i] for i in range(len(rows))]
 
