@@ -88,7 +88,7 @@ def run_solution(channel: Channel, carried: Carried) -> None:
     sys.argv = [module.__file__]
     gc.enable()
     try:
-        exec(compile(source.removeprefix("\ufeff"), module.__file__, "exec", dont_inherit=True), module.__dict__)
+        execute(source.removeprefix("\ufeff"), module)
     except SystemExit:
         pass  # what it defined before can be judged
     except BaseException as error:
@@ -134,7 +134,7 @@ def run_program(channel: Channel) -> None:
     gc.enable()
     code, said = 0, ""
     try:
-        exec(compile(source.removeprefix("\ufeff"), "solution.py", "exec", dont_inherit=True), module.__dict__)
+        execute(source.removeprefix("\ufeff"), module)
     except SystemExit as error:
         code, said = _exit_code(error.code)
     except BaseException as error:

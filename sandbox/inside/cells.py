@@ -69,6 +69,11 @@ def how_it_ended(pid: int) -> dict[str, Any]:
     return found
 
 
+def has_ended(pid: int) -> bool:
+    """Tell whether a child has ended, and leave it for `how_it_ended`."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
 def expose() -> None:
     """Make this process the first that the kernel ends where memory runs out."""
     with contextlib.suppress(OSError):
@@ -132,6 +137,8 @@ class UserCell:
     def memory(self, examiner: int) -> int:
         """Return the bytes that the processes of the run have of their own, 0 where a cgroup counts them."""
         return memory_of_others(examiner) if self.watched else 0
+
+    ended = staticmethod(has_ended)
 
     def kill(self, pid: int) -> None:
         """Kill all processes of the run; `end_candidate` is still to come."""
@@ -304,6 +311,10 @@ class NamespaceCell:
         """Return the bytes that the processes of the run have of their own."""
         return memory_of_others(examiner, *(keeper for keeper, _ in self.keepers.values()))
 
+    def ended(self, pid: int) -> bool:
+        """Return False: what such a process forked ends with it."""
+        return False
+
     def kill(self, pid: int) -> None:
         """Kill the first process of the namespace."""
         os.kill(pid, signal.SIGKILL)
@@ -346,6 +357,8 @@ class BareCell:
     def memory(self, examiner: int) -> int:
         """Return 0: a program here is one process, which rlimits limit."""
         return 0
+
+    ended = staticmethod(has_ended)
 
     def kill(self, pid: int) -> None:
         """Kill the process."""

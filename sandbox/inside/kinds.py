@@ -148,7 +148,7 @@ def parts(value: Any) -> tuple[str, Iterable[Any]]:
     if isinstance(value, type):
         return "T", (NAMES[value],)
     if issubclass(made, BaseException):
-        return "x", (made, _args(value), _text(value), _attributes(value))
+        return "x", (made, _args(value), _text(value), *_attributes(value))
     if made.__module__.partition(".")[0] == "numpy":
         return "np", (value.dtype.str, tuple(value.shape), tuple(value.ravel().tolist()))
     return "n", (made.__name__, len(made._fields), *made._fields, *tuple.__iter__(value))
@@ -181,8 +181,8 @@ def _text(error: BaseException) -> str | None:
         return None
 
 
-def _attributes(error: BaseException) -> dict[str, Any]:
-    return {name: value for name, value in vars(error).items() if not name.startswith("__")}
+def _attributes(error: BaseException) -> list[Any]:
+    return [each for pair in vars(error).items() if not pair[0].startswith("__") for each in pair]
 
 
 def built(kind: str, items: list[Any]) -> Any:
@@ -225,7 +225,7 @@ def _date(name: str, *fields: Any) -> Any:
     return DATES[name](*fields)
 
 
-def _error(made: Any, args: Any, text: Any, attributes: Any) -> BaseException:
+def _error(made: Any, args: Any, text: Any, *attributes: Any) -> BaseException:
     if not (isinstance(made, type) and issubclass(made, BaseException) and type(args) is tuple):
         raise Malformed("an exception that is none")
     try:
@@ -233,10 +233,9 @@ def _error(made: Any, args: Any, text: Any, attributes: Any) -> BaseException:
     except Exception:
         error = made.__new__(made)
         error.args = args
-    if type(attributes) is dict:
-        for name, value in attributes.items():
-            if type(name) is str and not name.startswith("__"):
-                vars(error)[name] = value
+    for name, value in zip(attributes[::2], attributes[1::2], strict=True):
+        if type(name) is str and not name.startswith("__"):
+            vars(error)[name] = value
     if type(text) is str:
         vars(error)["said"] = text
     return error

@@ -77,7 +77,12 @@ def _compiled(tree: Any, filename: str) -> types.CodeType:
     for node in ast.walk(tree):
         _check_identifiers(node)
     compiled = compile_restricted_eval if isinstance(tree, ast.Expression) else compile_restricted_exec
-    result = compiled(tree, filename, policy=_policy())
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(20 * limit)  # walking the tree takes several frames a level, and `elif` makes levels
+    try:
+        result = compiled(tree, filename, policy=_policy())
+    finally:
+        sys.setrecursionlimit(limit)
     if result.errors or result.code is None:
         raise Refused(f"the restricted backend refuses this program: {'; '.join(result.errors)}")
     return result.code
@@ -261,8 +266,8 @@ class Own:
             return self._formatting(read(obj, name), name)
         if name == "obj":
             allowed = not issubclass(made, BaseException)
-        elif name in ("mro", "register"):
-            allowed = not isinstance(obj, type)
+        elif name in ("mro", "register"):  # of classes, also asked of list[int], which passes it on
+            allowed = not isinstance(getattr(read(obj, name), "__self__", None), type)
         elif name in TEXTS:
             allowed = isinstance(obj, type) or isinstance(obj, FUNCTIONS)
         elif name.startswith("_") and not name.startswith("__"):
@@ -453,9 +458,7 @@ def _dataclass(own: Own, made: Any = None, /, **options: bool) -> Any:
         return lambda made: _dataclass(own, made, **options)
     if options.keys() - {"init", "repr", "eq", "order", "unsafe_hash", "frozen", "kw_only"}:
         raise refused(f"dataclass({', '.join(options)})")
-    if isinstance(made, type):
-        own.write(made)
-    return dataclasses.dataclass(**options)(made)  # type: ignore[call-overload]
+    return dataclasses.dataclass(**options)(own.write(made))  # type: ignore[call-overload]
 
 
 def _total_ordering(own: Own, made: Any) -> Any:

@@ -70,6 +70,7 @@ PARTS = {
     "abc": "ABC abstractmethod",
     "dataclasses": "field asdict astuple replace",
     "textwrap": "wrap fill dedent indent shorten",
+    "array": "array",
     "calendar": "isleap leapdays monthrange weekday",
     "contextlib": "contextmanager suppress nullcontext",
 }

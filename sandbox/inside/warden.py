@@ -20,7 +20,7 @@ import traceback
 import types
 from typing import Any
 
-from . import candidate, cells
+from . import candidate, cells, restricted_language
 from .examiner import Examiner
 from .frames import Channel, Closed, Pipes
 from .rehearsal import rehearse
@@ -88,6 +88,8 @@ class Warden:
                     self.cell.kill(self.run)
                 if now > self.deadline + EXAMINER_GRACE:
                     return "late"
+                if not ready and self.cell.ended(self.run):
+                    self.cell.kill(self.run)  # what it forked keeps its wire open
                 if not ready and self.cell.memory(self.examiner) > self.limits["memory_bytes"]:
                     self.too_large = True
                     self.cell.kill(self.run)
@@ -179,8 +181,6 @@ def main(config: dict[str, Any]) -> None:
     sys.modules["__main__"] = types.ModuleType("__main__")
     cell = cells.cell_of(config)
     if config.get("language") == "restricted":
-        from . import restricted_language
-
         restricted_language.prepare(config)
         candidate.execute = restricted_language.execute
     carried = candidate.Carried()

@@ -155,6 +155,35 @@ def total(numbers):
 """,
     ),
     blow(
+        "makes_itself_the_last_to_die",
+        "the out-of-memory killer is pointed at the others",
+        """
+import os
+import time
+
+for pid in [name for name in os.listdir("/proc") if name.isdigit()]:
+    try:
+        with open(f"/proc/{pid}/oom_score_adj", "w") as file:
+            file.write("-1000" if pid == str(os.getpid()) else "1000")
+    except OSError:
+        pass
+
+
+def total(numbers):
+    held = []
+    for _ in range(20):
+        try:
+            os.fork()
+        except OSError:
+            break
+    while True:
+        try:
+            held.append(bytearray(b"x") * (4 << 20))
+        except MemoryError:
+            time.sleep(0.01)
+""",
+    ),
+    blow(
         "uses_up_the_pids",
         "with no process left to fork, the next run cannot be set up",
         """
