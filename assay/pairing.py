@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from .datasets.fields import USUAL, FieldError, find_field, missing
 from .datasets.jsonl import RowError, read_rows
-from .given_tests import BadTests, find_tests
+from .given_tests import BadTests, find_tests, looks_like_tests
 from .presets import CODE_TASKS, tests_in
 from .records import AssertTests, Problem, StdioTests
 
@@ -89,7 +89,7 @@ def _read_problems(source: str, fields: Fields) -> Iterable[Problem]:
             if id is None:
                 raise FieldError(missing(row, "id", "--id-field"))
             named = fields.reference if fields.reference in row else None
-            if tests_in(row):
+            if tests_in(row) or (named is not None and looks_like_tests(row[named])):
                 text = prompt.value if prompt else ""
                 yield Problem(id.value, text, tests=_tests(row, text, named))
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import pickle
 import threading
@@ -246,7 +247,17 @@ def test_an_open_sandbox_stays_its_owners() -> None:
     assert not box.closed
 
 
-def test_a_named_backend_opens_at_the_first_verdict_and_once(opened: list[Fake]) -> None:
+def test_a_named_backend_opens_at_the_first_verdict_and_once(
+    opened: list[Fake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_at_once, open_fake = threading.Barrier(2), opening.open_sandbox
+
+    def slowly(*arguments: Any, **settings: Any) -> Any:
+        with contextlib.suppress(threading.BrokenBarrierError):  # nobody else may come here
+            two_at_once.wait(0.2)
+        return open_fake(*arguments, **settings)
+
+    monkeypatch.setattr(opening, "open_sandbox", slowly)
     with CodeVerifier("docker", workers=3) as verifier:
         assert not opened
         assert verifier.score("no code", TESTS).status is Status.NO_ANSWER
