@@ -110,6 +110,12 @@ def test_a_block_that_parses_is_preferred_to_a_later_one_that_does_not() -> None
     assert run(taken(f"```python\n{PROGRAM}```\n```python\ndef f(x) -> 1\n```")) == 3
 
 
+def test_a_block_that_only_imports_it_does_not_hide_the_one_that_defines_it() -> None:
+    tests = "```python\nfrom solution import f\n\nassert f(2) == 3\n```"
+    assert run(taken(f"```python\n{PROGRAM}```\nTests:\n{tests}")) == 3
+    assert taken(tests) is not None
+
+
 def test_a_program_that_does_not_parse_is_still_the_programs_fault() -> None:
     assert taken("Look:\n```python\ndef f(x) return 1\n```") == "def f(x) return 1\n"
     assert taken("Look:\n\ndef f(x) return 1\nwhile") == "def f(x) return 1\nwhile"
