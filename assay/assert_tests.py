@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+from .parsing import FAULTS, parse
 from .records import AssertTests
 
-__all__ = ["BadTests", "list_tests", "parsed", "script_tests"]
-
-_FAULTS = (SyntaxError, ValueError, RecursionError, MemoryError)
+__all__ = ["BadTests", "list_tests", "script_tests"]
 
 
 class BadTests(ValueError):
@@ -33,8 +31,8 @@ def list_tests(
         raise BadTests("test_list is empty; a problem without tests judges nothing")
     asserts, setup, code = [_unix(each) for each in asserts], _unix(setup), _unix(code)
     try:
-        program, tests = parsed(code), parsed("\n".join([setup, *asserts]))
-    except _FAULTS as error:
+        program, tests = parse(code), parse("\n".join([setup, *asserts]))
+    except FAULTS as error:
         raise BadTests(f"code or tests are not Python: {getattr(error, 'msg', error)}") from None
     entry_point = entry_point or _called_function(program, tests)
     setup = "\n".join(filter(None, [*_imports_of_tests(program, tests), setup]))
@@ -82,8 +80,8 @@ def script_tests(script: str, entry_point: str | None = None, prompt: str = "") 
     """
     script = _unix(script)
     try:
-        body = parsed(script).body
-    except _FAULTS as error:
+        body = parse(script).body
+    except FAULTS as error:
         raise BadTests(f"the tests are not Python: {getattr(error, 'msg', error)}") from None
     body = [node for node in body if not _takes_the_solution(node)]
     functions = {node.name: node for node in body if isinstance(node, _FUNCTIONS)}
@@ -115,7 +113,7 @@ def _takes_the_solution(node: ast.stmt) -> bool:
 def _solution_names(script: str) -> set[str]:
     return {
         alias.asname or alias.name
-        for node in parsed(script).body
+        for node in parse(script).body
         if isinstance(node, ast.ImportFrom) and node.module == "solution"
         for alias in node.names
     }
@@ -189,18 +187,11 @@ def _prefix(prompt: str, entry_point: str | None) -> str:
         return ""
     for text in (prompt, f"{prompt.rstrip()}\n    pass\n"):
         try:
-            parsed(_unix(text))
-        except _FAULTS:
+            parse(_unix(text))
+        except FAULTS:
             continue
         return _unix(prompt)
     return ""
-
-
-def parsed(code: str) -> ast.Module:
-    """Return the module, without the warnings that the parser has."""
-    with warnings.catch_warnings():  # programs that write "\w" for r"\w" are published so
-        warnings.simplefilter("ignore")
-        return ast.parse(code)
 
 
 def _unix(text: str) -> str:

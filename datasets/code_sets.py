@@ -13,7 +13,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ..assert_tests import BadTests, list_tests, parsed, script_tests
+from ..assert_tests import BadTests, list_tests, script_tests
+from ..parsing import parse
 from ..records import AssertTests, Problem
 from .source import Row, Source
 
@@ -93,7 +94,7 @@ def _mbpp_prompt(text: str, signature: str, shown: list[str]) -> str:
 
 def _signature(code: str, tests: AssertTests) -> str:
     """Return the entry point's `def` line, and before it whole the classes that the tests make objects of."""
-    program, asserts = parsed(code), parsed("\n".join([tests.setup, *tests.asserts]))
+    program, asserts = parse(code), parse("\n".join([tests.setup, *tests.asserts]))
     used = {node.id for node in ast.walk(asserts) if isinstance(node, ast.Name)}
     parts = []
     for node in program.body:

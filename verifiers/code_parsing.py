@@ -9,31 +9,17 @@ from __future__ import annotations
 
 import ast
 import re
-import threading
-import warnings
 from collections.abc import Iterable, Iterator
 
-__all__ = ["FAULTS", "LONGEST_PARSED", "Parser", "bound_names", "defines", "parse_quietly"]
+from ..parsing import FAULTS, parse
+
+__all__ = ["LONGEST_PARSED", "Parser", "bound_names", "defines"]
 
 LONGEST_PARSED = 200_000  # characters of one response, all attempts together: half a second at the worst
-FAULTS = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
 
 # Python 3.11 reads an f-string again for each of its braces.
 _BRACES_TIMES_LENGTH = 200_000_000
 _F_STRING = re.compile(r"[fF][rR]?[\"']|[rR][fF][\"']")
-# What the parser may warn of: escapes that mean nothing ("\w"), and numbers glued to words (1if).
-_MAY_WARN = re.compile(r"\\|[0-9](?:and|else|for|if|in|is|not|or)")
-_filters = threading.Lock()
-
-
-def parse_quietly(code: str) -> ast.Module:
-    """Return the module, without the warnings that the parser has; raises one of FAULTS."""
-    if _MAY_WARN.search(code):
-        # One thread at a time: two that change the filters beside each other would leave them changed.
-        with _filters, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(code)
-    return ast.parse(code)
 
 
 class Parser:
@@ -53,7 +39,7 @@ class Parser:
         if braces * len(code) > _BRACES_TIMES_LENGTH and _F_STRING.search(code):
             return None
         try:
-            return parse_quietly(code)
+            return parse(code)
         except SyntaxError as error:
             self.error_line = error.lineno or 0
         except FAULTS:

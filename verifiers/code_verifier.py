@@ -18,9 +18,10 @@ from functools import lru_cache
 from time import perf_counter
 from typing import Any, Literal, NamedTuple, Protocol
 
+from ..parsing import FAULTS, parse
 from ..records import AssertTests, Case, Judgement, Limits, Problem, Score, Status, StdioTests
 from .code_extraction import Wanted, find_code
-from .code_parsing import FAULTS, bound_names, parse_quietly
+from .code_parsing import bound_names
 from .thinking import CLOSE, OPEN, check_tags, split_thinking
 from .verifier import Verifier, in_order
 
@@ -279,7 +280,7 @@ def _wanted(asserts: tuple[str, ...], setup: str, entry_point: str | None, prefi
 
 
 def _quiet(code: str) -> ast.Module:
-    return parse_quietly(textwrap.dedent(code))
+    return parse(textwrap.dedent(code))
 
 
 # ---- for people
