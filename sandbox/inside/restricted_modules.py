@@ -103,7 +103,11 @@ def modules() -> dict[str, dict[str, Any]]:
     found["re"] |= {"I": int(re.I), "M": int(re.M), "S": int(re.S), "X": int(re.X), "A": int(re.A), "U": int(re.U)}
     found["functools"] |= {"wraps": _wraps}
     found["copy"] = {"copy": _copy, "deepcopy": _deepcopy}
-    found["json"] = {"dumps": _dumps, "loads": _loads, "JSONDecodeError": importlib.import_module("json").JSONDecodeError}
+    found["json"] = {
+        "dumps": _dumps,
+        "loads": _loads,
+        "JSONDecodeError": importlib.import_module("json").JSONDecodeError,
+    }
     found["typing"] = _typing()
     found["sys"] = {
         "maxsize": sys.maxsize,
@@ -128,7 +132,7 @@ def _namedtuple(typename: Any, field_names: Any, *, rename: bool = False, defaul
     names = field_names.replace(",", " ").split() if type(field_names) is str else list(field_names)
     if not all(type(name) is str for name in (typename, *names)):
         raise TypeError("names of a namedtuple must be str")
-    return collections.namedtuple(typename, names, rename=bool(rename), defaults=defaults)  # noqa: PYI024
+    return collections.namedtuple(typename, names, rename=bool(rename), defaults=defaults)
 
 
 def _wraps(wrapped: Any) -> Any:
@@ -153,7 +157,13 @@ def _deepcopy(value: Any) -> Any:
 
 
 def _dumps(
-    obj: Any, *, indent: Any = None, sort_keys: bool = False, ensure_ascii: bool = True, separators: Any = None, default: Any = None
+    obj: Any,
+    *,
+    indent: Any = None,
+    sort_keys: bool = False,
+    ensure_ascii: bool = True,
+    separators: Any = None,
+    default: Any = None,
 ) -> str:
     import json
 
