@@ -80,7 +80,7 @@ class Worker:
                 self.tests = None
                 self.channel.send(["tests", asdict(tests)])
                 self.tests = tests
-            self.channel.send(["judge", run, solution, self.limits])
+            self.channel.send(["judge", run, solution])
             while True:
                 answer = self.channel.receive()
                 if answer[0] == "verdict" and answer[1] == run:

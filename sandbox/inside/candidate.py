@@ -6,6 +6,7 @@ anybody: from its first line on, the solution can change all of this, and gains 
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import os
@@ -14,10 +15,10 @@ import sys
 import types
 from typing import Any
 
-from .frames import Channel
+from .frames import Channel, Pipes
 from .peer import Gone, Peer
 
-__all__ = ["Carried", "run_program", "run_solution"]
+__all__ = ["Candidate", "run_program"]
 
 MOST_CAPTURED = 1 << 20
 
@@ -45,10 +46,7 @@ class _Captured(io.RawIOBase):
 
 
 class Carried:
-    """The state that test and solution would share in one process; see examiner.py for the other half.
-
-    Made before the fork, for every run: making it costs more than most runs.
-    """
+    """The state that test and solution would share in one process; see examiner.py for the other half."""
 
     def __init__(self) -> None:
         self.output = _Captured()
@@ -78,38 +76,44 @@ def execute(source: str, module: types.ModuleType) -> None:
     exec(compile(source, str(module.__file__), "exec", dont_inherit=True), module.__dict__)
 
 
-def run_solution(channel: Channel, carried: Carried) -> None:
-    """Load the solution that comes first on the wire, then serve its examiner."""
-    source, wanted, name = channel.receive()
-    sys.stdin, sys.stdout = carried.stdin, carried.stdout
-    module = types.ModuleType(name)
-    module.__file__ = f"{name}.py"
-    sys.modules[name] = module
-    sys.argv = [module.__file__]
-    gc.enable()
-    try:
-        execute(source.removeprefix("\ufeff"), module)
-    except SystemExit:
-        pass  # what it defined before can be judged
-    except BaseException as error:
-        channel.send(["!", type(error).__name__, _message(error)])
-        return
-    peer = Peer(channel, True, carried.extras, carried.apply)
-    found = {each: module.__dict__[each] for each in wanted if callable(module.__dict__.get(each))}
-    if (
-        len(found) == 1 and type(function := next(iter(found.values()))) is types.FunctionType
-    ):  # most of the time; and it is quick
-        number = peer.objects.new(function)
-        channel.send(
-            ["=", {next(iter(found)): [number]}, [[number, "h", "f", str(function.__name__), "__call__", "", ""]]]
-        )
-    else:
-        items, nodes = peer.objects.pack(found.values())
-        channel.send(["=", dict(zip(found, items, strict=True)), nodes])
-    try:
-        peer.serve()
-    except Gone:
-        return
+class Candidate:
+    """A process that will hold a solution, made before the fork: making it costs more than most runs."""
+
+    def __init__(self, wire: int) -> None:
+        self.channel = Channel(Pipes(wire, wire))
+        self.carried = Carried()
+        self.peer = Peer(self.channel, True, self.carried.extras, self.carried.apply)
+        self.module = types.ModuleType("solution")
+        self.module.__file__ = "solution.py"
+
+    def run(self) -> None:
+        """Load the solution that comes first on the wire, then serve its examiner."""
+        source, wanted = self.channel.receive()
+        module = self.module
+        sys.stdin, sys.stdout = self.carried.stdin, self.carried.stdout
+        sys.modules["solution"] = module
+        sys.argv = ["solution.py"]
+        gc.enable()
+        try:
+            execute(source.removeprefix("\ufeff"), module)
+        except SystemExit:
+            pass  # what it defined before can be judged
+        except BaseException as error:
+            self.channel.send(["!", type(error).__name__, _message(error)])
+            return
+        space = module.__dict__
+        found = {each: space[each] for each in wanted if callable(space.get(each))}
+        items, nodes = self._named(found)
+        self.channel.send(["=", dict(zip(found, items, strict=True)), nodes])
+        with contextlib.suppress(Gone):
+            self.peer.serve()
+
+    def _named(self, found: dict[str, Any]) -> tuple[list[Any], list[Any]]:
+        objects = self.peer.objects
+        if set(map(type, found.values())) != {types.FunctionType}:
+            return objects.pack(found.values())
+        items = [[objects.new(function)] for function in found.values()]  # most of the time; and it is quick
+        return items, [[item[0], "h", "f", name, "__call__", "", ""] for item, name in zip(items, found, strict=True)]
 
 
 def _message(error: BaseException) -> str:
@@ -120,8 +124,9 @@ def _message(error: BaseException) -> str:
         return ""
 
 
-def run_program(channel: Channel) -> None:
+def run_program(wire: int) -> None:
     """Run a program as `__main__` on the real standard input and output, and end as Python would."""
+    channel = Channel(Pipes(wire, wire))
     source = channel.receive()[0]
     sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115

@@ -14,11 +14,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import json
+import math
 import os
 import resource
 import signal
 import struct
 import time
+from collections.abc import Sequence
 from typing import Any
 
 __all__ = ["Dirty", "cell_of"]
@@ -37,23 +39,36 @@ class Dirty(Exception):
     """Something of a run is left that cannot be removed; nobody else may run here."""
 
 
-def limit(limits: dict[str, Any]) -> None:
-    """Set the limits of a process; they hold for its children."""
-    cpu = max(1, int(-(-limits["cpu_seconds"] // 1)))
-    for what, soft, hard in (
-        (resource.RLIMIT_CPU, cpu, cpu + 1),
-        (resource.RLIMIT_AS, limits["memory_bytes"], limits["memory_bytes"]),
-        (resource.RLIMIT_NPROC, limits["processes"], limits["processes"]),
-        (resource.RLIMIT_NOFILE, limits["open_files"], limits["open_files"]),
-        (resource.RLIMIT_FSIZE, limits["file_bytes"], limits["file_bytes"]),
-        (resource.RLIMIT_CORE, 0, 0),
-        (resource.RLIMIT_MEMLOCK, 0, 0),
+def rlimits(limits: dict[str, Any]) -> list[tuple[int, tuple[int, int]]]:
+    """Return the limits of a process as (resource, (soft, hard)), none above those that hold here."""
+    cpu = max(1, math.ceil(limits["cpu_seconds"]))
+    wanted = [(resource.RLIMIT_CPU, cpu, cpu + 1)]
+    for what, name in (
+        (resource.RLIMIT_AS, "memory_bytes"),
+        (resource.RLIMIT_NPROC, "processes"),
+        (resource.RLIMIT_NOFILE, "open_files"),
+        (resource.RLIMIT_FSIZE, "file_bytes"),
     ):
-        try:
-            resource.setrlimit(what, (int(soft), int(hard)))
-        except (ValueError, OSError):  # it is lower already
-            most = resource.getrlimit(what)[1]
-            resource.setrlimit(what, (min(int(soft), most), most))
+        wanted.append((what, int(limits[name]), int(limits[name])))
+    found = []
+    for what, soft, hard in (*wanted, (resource.RLIMIT_CORE, 0, 0), (resource.RLIMIT_MEMLOCK, 0, 0)):
+        most = resource.getrlimit(what)[1]
+        if most == resource.RLIM_INFINITY:
+            found.append((what, (soft, hard)))
+        else:
+            found.append((what, (min(soft, most), min(hard, most))))
+    return found
+
+
+def for_examiner(limits: dict[str, Any]) -> dict[str, Any]:
+    """Return the limits of an examiner: it ends with its runs, and holds what several of them sent."""
+    return {**limits, "cpu_seconds": 1 << 20, "memory_bytes": limits["memory_bytes"] + (1 << 28)}
+
+
+def obey(limits: list[tuple[int, tuple[int, int]]]) -> None:
+    """Set the limits of this process; they hold for its children."""
+    for what, values in limits:
+        resource.setrlimit(what, values)
 
 
 def how_it_ended(pid: int) -> dict[str, Any]:
@@ -76,10 +91,12 @@ def has_ended(pid: int) -> bool:
 
 def expose() -> None:
     """Make this process the first that the kernel ends where memory runs out."""
-    with contextlib.suppress(OSError):
+    try:
         file = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
         os.write(file, b"1000")
         os.close(file)
+    except OSError:
+        pass
 
 
 class UserCell:
@@ -91,26 +108,27 @@ class UserCell:
     watched       True where no cgroup limits the memory of all processes together
     """
 
-    def __init__(self, first: int, count: int, seal: Seal, watched: bool) -> None:
+    def __init__(self, limits: dict[str, Any], first: int, count: int, seal: Seal, watched: bool) -> None:
+        self.limits, self.examiner_limits = rlimits(limits), rlimits(for_examiner(limits))
         self.first, self.count = first, count
         self.seal, self.watched = seal, watched
         self.runs = self.examiners = 0
         self.candidate = self.examiner = 0
 
-    def enter_candidate(self, limits: dict[str, Any]) -> None:
+    def enter_candidate(self) -> None:
         """Become the candidate: in the forked child, before anything of the solution is read."""
         os.setsid()
         expose()
         os.nice(5)
-        limit(limits)
+        obey(self.limits)
         self._become(self.candidate, self.candidate)
         os.chdir("/tmp")
         self.seal()
 
-    def enter_examiner(self, limits: dict[str, Any]) -> None:
+    def enter_examiner(self) -> None:
         """Become an examiner."""
         os.setsid()
-        limit({**limits, "cpu_seconds": 1 << 20, "memory_bytes": limits["memory_bytes"] + (1 << 28)})
+        obey(self.examiner_limits)
         self._become(self.examiner, self.first)
         os.umask(0o077)
         os.chdir("/examiner")
@@ -142,49 +160,51 @@ class UserCell:
 
     def kill(self, pid: int) -> None:
         """Kill all processes of the run; `end_candidate` is still to come."""
-        with self._as(self.candidate):
-            os.kill(-1, signal.SIGKILL)
-
-    def end_candidate(self, pid: int) -> dict[str, Any]:
-        """End the run and remove its traces; return how its first process ended."""
-        with self._as(self.candidate):
-            ended = self._end(pid, self.candidate)
-            for place in WRITABLE:
-                empty(place)
-        return ended
-
-    def end_examiner(self, pid: int) -> dict[str, Any]:
-        """End the examiner likewise."""
-        with self._as(self.examiner):
-            ended = self._end(pid, self.examiner)
-            for place in ("/examiner", *WRITABLE):
-                empty(place)
-        return ended
-
-    @contextlib.contextmanager
-    def _as(self, user: int) -> Any:
-        """Be that user for a while. Process 1 cannot be hurt by its processes, and may only hurt them."""
-        os.setresuid(user, user, 0)
+        os.setresuid(self.candidate, self.candidate, 0)
         try:
-            yield
+            os.kill(-1, signal.SIGKILL)
         finally:
             os.setresuid(0, 0, 0)
 
-    def _end(self, pid: int, user: int) -> dict[str, Any]:
-        """Kill every process of the user until none is left.
+    def end_candidate(self, pid: int) -> dict[str, Any]:
+        """End the run and remove its traces; return how its first process ended."""
+        return self._end(pid, self.candidate, WRITABLE)
 
-        The kernel kills all of them in one step, in which none can fork; the loop does not rely on it.
+    def end_examiner(self, pid: int) -> dict[str, Any]:
+        """End the examiner likewise."""
+        return self._end(pid, self.examiner, ("/examiner", *WRITABLE))
+
+    def _end(self, pid: int, user: int, places: Sequence[str]) -> dict[str, Any]:
+        """Kill every process of the user until none is left, and remove its files.
+
+        The kernel kills all of them in one step, in which none can fork; the loop does not rely on it. It is done as
+        that user: process 1 cannot be hurt by its processes then, and can hurt nobody else's.
         """
-        os.kill(-1, signal.SIGKILL)
-        ended = how_it_ended(pid)
-        patience = time.monotonic() + PATIENCE
-        while _others(user):
-            if time.monotonic() > patience:
-                raise Dirty("processes that do not end")
+        os.setresuid(user, user, 0)
+        try:
             os.kill(-1, signal.SIGKILL)
-            reap()
-            time.sleep(0.001)
+            ended = how_it_ended(pid)
+            patience = 0.0
+            while not alone_since(pid) and _others(user):
+                patience = patience or time.monotonic() + PATIENCE
+                if time.monotonic() > patience:
+                    raise Dirty("processes that do not end")
+                os.kill(-1, signal.SIGKILL)
+                reap()
+                time.sleep(0.001)
+            for place in places:
+                empty(place)
+        finally:
+            os.setresuid(0, 0, 0)
         return ended
+
+
+def alone_since(pid: int) -> bool:
+    """Tell whether this process was the last that was started here: then it had no children and no threads."""
+    file = os.open("/proc/loadavg", os.O_RDONLY)
+    words = os.read(file, 100)
+    os.close(file)
+    return int(words[words.rindex(b" ") :]) == pid
 
 
 def reap() -> list[int]:
@@ -257,9 +277,11 @@ def _own(place: str) -> list[str]:
 class NamespaceCell:
     """Each run in namespaces of its own. A keeper between supervisor and program makes them and waits for its end."""
 
-    def __init__(self, seal: Seal, disk: int) -> None:
+    def __init__(self, limits: dict[str, Any], seal: Seal) -> None:
+        limits = {**limits, "processes": limits["processes"] + 6}  # the supervisor and its like are counted too
+        self.limits, self.examiner_limits = rlimits(limits), rlimits(for_examiner(limits))
         self.seal = seal
-        self.disk = disk
+        self.disk = int(limits["disk_bytes"])
         self.keepers: dict[int, tuple[int, int]] = {}
 
     def fork_candidate(self) -> int:
@@ -288,21 +310,21 @@ class NamespaceCell:
         os.write(write, json.dumps(how_it_ended(pid)).encode("ascii"))
         os._exit(0)
 
-    def enter_candidate(self, limits: dict[str, Any]) -> None:
+    def enter_candidate(self) -> None:
         """Become the candidate."""
-        self._enter({**limits, "processes": limits["processes"] + 6})  # the supervisor and its like are counted too
+        self._enter(self.limits)
 
-    def enter_examiner(self, limits: dict[str, Any]) -> None:
+    def enter_examiner(self) -> None:
         """Become an examiner."""
-        self._enter({**limits, "cpu_seconds": 1 << 20, "memory_bytes": limits["memory_bytes"] + (1 << 28)})
+        self._enter(self.examiner_limits)
 
-    def _enter(self, limits: dict[str, Any]) -> None:
+    def _enter(self, limits: list[tuple[int, tuple[int, int]]]) -> None:
         os.setsid()
         expose()
         mount("/tmp", self.disk, 8192)
         mount("/dev/shm", 16 << 20, 1024)
         mount("/proc", 4096, 2)  # the processes of the supervisor are nobody's business
-        limit(limits)
+        obey(limits)
         os.chdir("/tmp")
         drop_capabilities()
         self.seal()
@@ -338,19 +360,22 @@ class NamespaceCell:
 class BareCell:
     """Limits alone; a run is its process group."""
 
+    def __init__(self, limits: dict[str, Any]) -> None:
+        self.limits = rlimits({**limits, "processes": 0, "file_bytes": 0})  # root may start processes all the same
+
     def fork_candidate(self) -> int:
         """Fork a process; return its number, or 0 in it."""
         return fork()  # type: ignore[no-any-return]
 
     fork_examiner = fork_candidate
 
-    def enter_candidate(self, limits: dict[str, Any]) -> None:
+    def enter_candidate(self) -> None:
         """Become the candidate."""
         os.setsid()
         expose()
-        limit({**limits, "processes": 0, "file_bytes": 0})  # root may start processes all the same
+        obey(self.limits)
 
-    def enter_examiner(self, limits: dict[str, Any]) -> None:
+    def enter_examiner(self) -> None:
         """Become an examiner."""
         os.setsid()
 
@@ -379,16 +404,16 @@ def cell_of(config: dict[str, Any]) -> UserCell | NamespaceCell | BareCell:
     """Return the cell that the host asks for, with the file systems that it needs in place."""
     limits = config["limits"]
     if config["cell"] == "bare":
-        return BareCell()
+        return BareCell(limits)
     if config["cell"] == "namespace":
-        return NamespaceCell(Seal(config["seccomp"]), int(limits["disk_bytes"]))
+        return NamespaceCell(limits, Seal(config["seccomp"]))
     if config.get("mounts"):  # under bubblewrap, which cannot say how many files a file system may hold
         group = config["users"][0]  # the examiners' own, which may not look into what is for the others
         mount("/tmp", int(limits["disk_bytes"]), 8192, f",mode=1707,gid={group}")
         mount("/dev/shm", 16 << 20, 1024)
         mount("/examiner", 16 << 20, 2048, f",mode=0770,gid={group}")
     first, count = config["users"]
-    return UserCell(first, count, Seal(config.get("seccomp", "")), bool(config.get("mounts")))
+    return UserCell(limits, first, count, Seal(config.get("seccomp", "")), bool(config.get("mounts")))
 
 
 # ---- the kernel

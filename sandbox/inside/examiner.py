@@ -24,7 +24,6 @@ from .tests_of_asserts import AssertSet
 
 __all__ = ["Examiner"]
 
-MODULE = "solution"
 # What tests replace to control a solution in the same process; here the solution would never see it.
 WATCHED: list[tuple[Any, str]] = [
     *((builtins, name) for name in ("input", "print", "open", "__import__")),
@@ -37,10 +36,12 @@ WATCHED: list[tuple[Any, str]] = [
 class Examiner:
     """Serves the host over `host`, and has its candidates from the warden at the other end of `warden`."""
 
-    def __init__(self, host: Channel, warden: socket.socket, clean: dict[str, Any]) -> None:
+    def __init__(self, host: Channel, warden: socket.socket, limits: dict[str, Any], main: Any) -> None:
         self.host = host
         self.warden = warden
-        self.clean = clean
+        self.limits = limits
+        self.main = main
+        self.previous: socket.socket | None = None
         self.sink: Any = io.TextIOWrapper(_Nowhere(), encoding="utf-8", errors="replace", write_through=True)
         self.tests: AssertSet | StdioSet | None = None
         self.bad = ""
@@ -67,14 +68,14 @@ class Examiner:
 
     # ---- one solution
 
-    def judge(self, run: str, source: str, limits: dict[str, Any]) -> list[Any]:
+    def judge(self, run: str, source: str) -> list[Any]:
         """Return ["verdict", run, status, passed, total, cases, detail]."""
         if self.bad or self.tests is None:
             return ["verdict", run, "bad_reference", 0, 0, [], self.bad or "there are no tests"]
         try:
             if isinstance(self.tests, StdioSet):
-                return self._verdict(run, *self.tests.judge(self, source, limits))
-            return self._verdict(run, *self._judge_asserts(self.tests, source, limits))
+                return self._verdict(run, *self.tests.judge(self, source))
+            return self._verdict(run, *self._judge_asserts(self.tests, source))
         except BadTests as error:
             return ["verdict", run, "bad_reference", 0, 0, [], str(error)]
 
@@ -86,36 +87,37 @@ class Examiner:
             status = "crashed"
         return ["verdict", run, status, passed, total, [each.words for each in outcomes], detail]
 
-    def _judge_asserts(self, tests: AssertSet, source: str, limits: dict[str, Any]) -> tuple[list[Outcome], int, str]:
+    def _judge_asserts(self, tests: AssertSet, source: str) -> tuple[list[Outcome], int, str]:
         total = max(1, len(tests.cases))
         ours, theirs = socket.socketpair()
-        with ours:
-            channel = Channel(ours, int(limits["output_bytes"]) + (1 << 20))
-            channel.deadline = time.monotonic() + limits["wall_seconds"]
-            self.start("solution", limits, theirs.fileno())
-            theirs.close()
-            carried = Carried(self.sink)
-            peer = Peer(channel, False, carried.extras, carried.apply)
-            carried.note = peer.note
-            try:
-                loaded = self._load(peer, source, tests.wanted)
-                if isinstance(loaded, Outcome):
-                    outcomes = [loaded]
-                else:
-                    with carried:
-                        outcomes = list(tests.run(peer, loaded))
-            finally:
-                sys.modules["__main__"] = self.clean["main"]
-            end = self.finish() if peer.gone else self.leave()
-            detail = ""
-            if peer.gone:
-                detail = self._ending(outcomes[-1], peer.gone, end, limits)
-            return outcomes, total, detail
+        channel = Channel(ours, int(self.limits["output_bytes"]) + (1 << 20))
+        channel.deadline = time.monotonic() + self.limits["wall_seconds"]
+        self.start(b"solution", theirs.fileno())
+        theirs.close()
+        carried = Carried(self.sink)
+        peer = Peer(channel, False, carried.extras, carried.apply)
+        carried.note = peer.note
+        try:
+            loaded = self._load(peer, source, tests.wanted)
+            if isinstance(loaded, Outcome):
+                outcomes = [loaded]
+            else:
+                with carried:
+                    outcomes = list(tests.run(peer, loaded))
+        finally:
+            sys.modules["__main__"] = self.main
+            self.previous = (
+                ours  # closed when the next run begins: a candidate that sees its end would only wake to die
+            )
+        if not peer.gone:
+            self.leave()
+            return outcomes, total, ""
+        return outcomes, total, self._ending(outcomes[-1], peer.gone, self.finish())
 
     def _load(self, peer: Peer, source: str, wanted: list[str]) -> dict[str, Any] | Outcome:
         """Return the stubs by name, or the outcome of a solution that does not load."""
         try:
-            peer.channel.send([source, wanted, MODULE])
+            peer.channel.send([source, wanted])
             answer = peer.channel.receive()
             if answer[0] == "!":
                 return Outcome("crashed", "loading the solution", got=f"{str(answer[1])[:100]}: {str(answer[2])[:500]}")
@@ -131,8 +133,9 @@ class Examiner:
             peer.gone = f"malformed: {error}"
         return Outcome("timeout" if peer.gone == "late" else "crashed", "loading the solution")
 
-    def _ending(self, outcome: Outcome, gone: str, end: dict[str, Any], limits: dict[str, Any]) -> str:
+    def _ending(self, outcome: Outcome, gone: str, end: dict[str, Any]) -> str:
         """Say why the candidate is gone, and correct the outcome where the warden knows better."""
+        limits = self.limits
         if gone == "late" or end.get("late") or end.get("cpu", 0) >= limits["cpu_seconds"]:
             outcome.status = outcome.words[0] = "timeout"
             if end.get("cpu", 0) >= limits["cpu_seconds"]:
@@ -147,20 +150,18 @@ class Examiner:
 
     # ---- the warden
 
-    def start(self, what: str, limits: dict[str, Any], *fds: int) -> None:
+    def start(self, what: bytes, *fds: int) -> None:
         """Have a candidate started that holds these descriptors: its wire, and standard input and output."""
-        words = json.dumps([what, limits]).encode("ascii")
-        socket.send_fds(self.warden, [words], list(fds))
+        socket.send_fds(self.warden, [what], list(fds))
 
     def finish(self) -> dict[str, Any]:
         """Have the candidate ended and all its traces removed; return how it ended."""
         self.warden.send(b"end")
         return json.loads(self.warden.recv(4096) or b"{}")  # type: ignore[no-any-return]
 
-    def leave(self) -> dict[str, Any]:
-        """Have the candidate ended; how is of no interest."""
+    def leave(self) -> None:
+        """Have the candidate ended, without waiting for it."""
         self.warden.send(b"leave")
-        return {}
 
 
 def _catches_asserts(stub: Any) -> bool:

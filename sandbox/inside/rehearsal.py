@@ -13,7 +13,7 @@ import sys
 import threading
 from typing import Any
 
-from .candidate import Carried, run_solution
+from .candidate import Candidate
 from .examiner import Examiner
 from .frames import Channel, Pipes
 
@@ -32,36 +32,38 @@ TESTS = {
 class _Rehearsal(Examiner):
     """An examiner whose candidates are threads, and which has no host and no warden."""
 
-    def __init__(self, carried: Carried) -> None:
-        super().__init__(Channel(Pipes(-1, -1)), None, {"main": sys.modules["__main__"]})  # type: ignore[arg-type]
-        self.carried = carried
+    def __init__(self, limits: dict[str, Any]) -> None:
+        super().__init__(Channel(Pipes(-1, -1)), None, limits, sys.modules["__main__"])  # type: ignore[arg-type]
 
-    def start(self, what: str, limits: dict[str, Any], *fds: int) -> None:
-        fd = os.dup(fds[0])
+    def start(self, what: bytes, *fds: int) -> None:
+        """Run the candidate in a thread."""
+        wire = os.dup(fds[0])
+        os.set_blocking(wire, True)
 
         def candidate() -> None:
             with contextlib.suppress(BaseException):
-                run_solution(Channel(Pipes(fd, fd)), self.carried)
-            os.close(fd)
+                Candidate(wire).run()
 
+        self.wire = wire
         self.thread = threading.Thread(target=candidate)
         self.thread.start()
 
-    def leave(self) -> dict[str, Any]:
-        return {}
+    def leave(self) -> None:
+        """End it by closing its wire."""
+        if self.previous:
+            self.previous.close()
+        self.thread.join()
+        os.close(self.wire)
 
-    finish = leave
 
-
-def rehearse(carried: Carried, limits: dict[str, Any]) -> None:
+def rehearse(limits: dict[str, Any]) -> None:
     """Judge a known program a few times; raises RuntimeError if the verdict is not that it is right."""
     before = sys.stdin, sys.stdout, sys.argv
     for _ in range(TIMES):
-        examiner = _Rehearsal(carried)
+        examiner = _Rehearsal(limits)
         examiner.prepare(TESTS)
         for _ in range(2):
-            verdict = examiner.judge("", PROGRAM, limits)
-            examiner.thread.join()
+            verdict = examiner.judge("", PROGRAM)
             if verdict[2] != "correct":
                 raise RuntimeError(f"the rehearsal failed: {verdict}")
     sys.stdin, sys.stdout, sys.argv = before

@@ -33,12 +33,12 @@ class StdioSet:
         self.cases = [(given.encode("utf-8", "surrogateescape"), expected) for given, expected in cases]
         self.tolerance = tolerance
 
-    def judge(self, examiner: Examiner, source: str, limits: dict[str, Any]) -> tuple[list[Outcome], int, str]:
+    def judge(self, examiner: Examiner, source: str) -> tuple[list[Outcome], int, str]:
         """Return (outcomes, number of cases, a sentence on the first that failed for another reason than its output)."""
         outcomes: list[Outcome] = []
         detail = ""
         for number, (given, expected) in enumerate(self.cases):
-            run = _Run(examiner, source, given, limits)
+            run = _Run(examiner, source, given)
             status, why = run.judged(expected, self.tolerance)
             got = why or run.output.decode("utf-8", "replace")
             outcomes.append(Outcome(status, f"case {number + 1}", given.decode("utf-8", "replace"), expected, got))
@@ -54,8 +54,8 @@ class _Run:
     report  what the program's own process says of its end, [exit code, text]; None if it ended without a word
     """
 
-    def __init__(self, examiner: Examiner, source: str, given: bytes, limits: dict[str, Any]) -> None:
-        self.limits = limits
+    def __init__(self, examiner: Examiner, source: str, given: bytes) -> None:
+        self.limits = limits = examiner.limits
         self.output = bytearray()
         self.most = int(limits["output_bytes"])
         self.late = False
@@ -66,7 +66,7 @@ class _Run:
         with wire, open(feed, "wb", buffering=0) as self.feed, open(drain, "rb", buffering=0) as self.drain:
             os.set_blocking(feed, False)
             os.set_blocking(drain, False)
-            examiner.start("program", limits, theirs.fileno(), stdin, stdout)
+            examiner.start(b"program", theirs.fileno(), stdin, stdout)
             theirs.close()
             os.close(stdin)
             os.close(stdout)

@@ -1,7 +1,8 @@
 """How does a Python value cross between examiner and candidate as plain data, exactly typed, identity and all?
 
-Scalars (None, bool, int, float, str) stand for themselves. Everything else is a node `[number, kind, ...]` in a flat
-list, and `[number]` refers to it: shared parts stay shared, cycles and any depth of nesting need no recursion.
+Scalars (None, bool, int, float, str) stand for themselves, and `{"t": [...]}` is a tuple of them. Everything else is
+a node `[number, kind, ...]` in a flat list, and `[number]` refers to it: shared parts stay shared, cycles and any depth
+of nesting need no recursion.
 
 Mutable containers keep their number for the whole run, on both sides. Before each message a side looks which of
 them changed since they were last in step and sends these anew: so arguments that are changed in place come back,
@@ -18,7 +19,7 @@ import base64
 import operator
 import sys
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from . import kinds
@@ -154,6 +155,8 @@ class _Writer:
             number = self.objects.new(value)
             self.waiting.append((number, value))
             return [number]
+        if made is tuple and _flat(value):
+            return {"t": [*value]}
         return self._passing(value)
 
     def _passing(self, value: Any) -> list[int]:
@@ -216,7 +219,7 @@ class _Writer:
         return [kind, *self._items(values)]
 
 
-def _flat(values: list[Any]) -> bool:
+def _flat(values: Sequence[Any]) -> bool:
     """Tell whether all are scalars that stand for themselves."""
     types = set(map(type, values))
     return types <= SCALARS and (
@@ -260,9 +263,12 @@ class _Reader:
             self.objects.in_step[number] = contents(value)
 
     def value(self, item: Any) -> Any:
-        if type(item) is not list:
-            if type(item) is dict:
+        if type(item) is dict:
+            (scalars,) = item.values()
+            if "t" not in item or not set(map(type, scalars)) <= SCALARS:
                 raise Malformed("an item that is no item")
+            return tuple(scalars)
+        if type(item) is not list:
             return item
         (number,) = item
         if number in self.made:
@@ -301,7 +307,7 @@ class _Reader:
         if kind == "i":
             return int(node[2], 16)
         value = self.value
-        items = [value(item) if type(item) is list else item for item in node[2:]]
+        items = [value(item) if type(item) in NESTED else item for item in node[2:]]
         if kind == "t":
             return tuple(items)
         if kind == "f":
@@ -316,7 +322,7 @@ class _Reader:
             return
         if kind == "q" and _length(words.pop(0)) != container.maxlen:
             raise Malformed("a deque with another length")
-        items = [value(item) if type(item) is list else item for item in words]
+        items = [value(item) if type(item) in NESTED else item for item in words]
         if kind == "l":
             container[:] = items
         elif kind == "q":

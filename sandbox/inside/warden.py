@@ -11,9 +11,8 @@ import gc
 import json
 import os
 import random
-import select
-import signal
 import socket
+import struct
 import sys
 import time
 import traceback
@@ -21,6 +20,7 @@ import types
 from typing import Any
 
 from . import candidate, cells, restricted_language
+from .candidate import Candidate, run_program
 from .examiner import Examiner
 from .frames import Channel, Closed, Pipes
 from .rehearsal import rehearse
@@ -30,17 +30,18 @@ __all__ = ["Warden", "main"]
 GRACE = 0.15  # seconds after its deadline at which a candidate is ended; the examiner's own deadline comes first
 EXAMINER_GRACE = 0.4  # ... and the examiner, if it has not come to a verdict
 TICK = 0.1
+WIRE = 3  # the candidate's descriptor for it
+FD = struct.Struct("@i")
+HOST_GONE = 97  # exit code of an examiner whose host is gone
 
 
 class Warden:
     """One sandbox: `host` leads to the pool outside, `nothing` nowhere."""
 
-    def __init__(
-        self, host: Pipes, nothing: int, cell: Any, limits: dict[str, Any], carried: candidate.Carried
-    ) -> None:
+    def __init__(self, host: Pipes, nothing: int, cell: Any, limits: dict[str, Any]) -> None:
         self.host = host
         self.nothing = nothing
-        self.carried = carried
+        self.candidate = Candidate(WIRE)
         self.cell = cell
         self.limits = limits
         self.run = 0  # process of the candidate, 0 if none runs
@@ -68,40 +69,48 @@ class Warden:
 
     def _attend(self, examiner: socket.socket) -> str:
         """Do what the examiner asks until it is gone; return why it had to go, "" if it went by itself."""
+        receive, space = examiner.recvmsg, socket.CMSG_SPACE(3 * FD.size)
         while True:
-            ready, _, _ = select.select([examiner], [], [], TICK if self.run else None)
-            if ready:
-                words, fds, _, _ = socket.recv_fds(examiner, 8192, 3)
-                if not words:
-                    return ""
-                if words == b"end":
-                    examiner.send(json.dumps(self._end()).encode("ascii"))
-                elif words == b"leave":
-                    self._end()
-                else:
-                    what, limits = json.loads(words)
-                    self._start(what, limits, fds)
-            if self.run:
-                now = time.monotonic()
-                if now > self.deadline + GRACE and not self.late:
-                    self.late = True
-                    self.cell.kill(self.run)
-                if now > self.deadline + EXAMINER_GRACE:
-                    return "late"
-                if not ready and self.cell.ended(self.run):
-                    self.cell.kill(self.run)  # what it forked keeps its wire open
-                if not ready and self.cell.memory(self.examiner) > self.limits["memory_bytes"]:
-                    self.too_large = True
-                    self.cell.kill(self.run)
+            examiner.settimeout(TICK if self.run else None)
+            try:
+                words, sent, _, _ = receive(16, space)
+            except TimeoutError:
+                why = self._look()
+                if why:
+                    return why
+                continue
+            if words == b"leave":
+                self._end()
+            elif words == b"end":
+                examiner.send(json.dumps(self._end()).encode("ascii"))
+            elif not words:
+                return ""
+            else:
+                self._start(words, [fd for (fd,) in FD.iter_unpack(sent[0][2])])
 
-    def _start(self, what: str, limits: dict[str, Any], fds: list[int]) -> None:
-        self.deadline = time.monotonic() + limits["wall_seconds"]
+    def _start(self, what: bytes, fds: list[int]) -> None:
+        self.deadline = time.monotonic() + self.limits["wall_seconds"]
         self.late = self.too_large = False
         self.run = self.cell.fork_candidate()
         if not self.run:
-            self._be_candidate(what, limits, fds)
+            self._be_candidate(what, fds)
         for fd in fds:
             os.close(fd)
+
+    def _look(self) -> str:
+        """Look after a run that takes long; return why the examiner has to go, "" if it need not."""
+        now = time.monotonic()
+        if now > self.deadline + EXAMINER_GRACE:
+            return "late"
+        if now > self.deadline + GRACE and not self.late:
+            self.late = True
+            self.cell.kill(self.run)
+        elif self.cell.ended(self.run):
+            self.cell.kill(self.run)  # what it forked keeps its wire open
+        elif self.cell.memory(self.examiner) > self.limits["memory_bytes"]:
+            self.too_large = True
+            self.cell.kill(self.run)
+        return ""
 
     def _end(self) -> dict[str, Any]:
         if not self.run:
@@ -119,42 +128,37 @@ class Warden:
     def _be_examiner(self, warden: socket.socket) -> None:
         code = 1
         try:
+            errors = os.dup(2)
             os.dup2(self.nothing, 2)
-            keep = {self.host.read, self.host.write, warden.fileno()}
+            keep = {self.host.read, self.host.write, warden.fileno(), errors}
             close_all_but(keep)
-            self.cell.enter_examiner(self.limits)
+            self.cell.enter_examiner()
             gc.enable()
             random.seed()
-            clean = {"main": sys.modules["__main__"]}
             try:
-                Examiner(Channel(self.host), warden, clean).serve()
+                Examiner(Channel(self.host), warden, self.limits, sys.modules["__main__"]).serve()
                 code = 0
             except Closed:
                 code = HOST_GONE
         except BaseException:
-            traceback.print_exc()
+            os.write(errors, traceback.format_exc().encode("utf-8", "replace")[-4000:])
         finally:
             os._exit(code)
 
-    def _be_candidate(self, what: str, limits: dict[str, Any], fds: list[int]) -> None:
+    def _be_candidate(self, what: bytes, fds: list[int]) -> None:
         try:
             os.dup2(self.nothing, 2)
             for place, fd in enumerate(fds[1:]):
                 os.dup2(fd, place)
-            os.dup2(fds[0], 3)
-            close_all_but({3})
-            self.cell.enter_candidate(limits)
-            signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-            channel = Channel(Pipes(3, 3))
-            if what == "program":
-                candidate.run_program(channel)
+            os.dup2(fds[0], WIRE)
+            os.closerange(WIRE + 1, 1 << 20)
+            self.cell.enter_candidate()
+            if what == b"program":
+                run_program(WIRE)
             else:
-                candidate.run_solution(channel, self.carried)
+                self.candidate.run()
         finally:
             os._exit(1)
-
-
-HOST_GONE = 97
 
 
 def close_all_but(keep: set[int]) -> None:
@@ -183,11 +187,10 @@ def main(config: dict[str, Any]) -> None:
     if config.get("language") == "restricted":
         restricted_language.prepare(config)
         candidate.execute = restricted_language.execute
-    carried = candidate.Carried()
-    rehearse(carried, config["limits"])
+    rehearse(config["limits"])
     random.seed(0)
     Channel(host).send(["ready", sys.version_info[:3]])
     gc.collect()
     gc.disable()
     gc.freeze()
-    Warden(host, nothing, cell, config["limits"], carried).supervise()
+    Warden(host, nothing, cell, config["limits"]).supervise()
