@@ -7,8 +7,10 @@ it run plainly: the program and its tests as one file in a fresh `python3 -I`, i
 is a body that continues its prompt, the plain run gets the prompt before it. Every disagreement is printed, with what
 either side says; then the time, and the rate in verdicts a second. Exit code 1 if there is a disagreement.
 
-A plain run is no judge: a disagreement may be its fault, which is for the reader to say. --label NAME counts
-agreement with a field of the rows, too.
+A plain run is no judge: it takes what is no code for code, it does not know the helpers in a prompt, it may come out
+differently each time (hash seeds). So what a disagreement rests on is looked for by more plain runs: the same again,
+with three times the time, and of the program that the verifier found in the response. --label NAME counts agreement with
+a field of the rows, too.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from assay import AssertTests, CodeVerifier, Limits, Problem, Score, Status, ope
 from assay.pairing import Fields, Pairing
 
 Row = tuple[str, str, Problem, str]  # name, response, problem, label
+AGAIN = 6  # plain runs of a program about which the two disagree
 
 
 def rows_of(file: str, label: str) -> Iterator[Row]:
@@ -76,8 +79,7 @@ def compare(file: str, options: argparse.Namespace) -> int:
     outcomes = plainly([plain_program(response, tests_of(problem)) for response, problem in pairs], limits)
     odd = [i for i, score in enumerate(scores) if (score.status is Status.CORRECT) is not outcomes[i].passed]
     print(f"    {len(odd)} of {len(rows)} differ from a plain run")
-    for i in odd:
-        print_both(rows[i][0], scores[i], outcomes[i])
+    explain([(rows[i][0], pairs[i], scores[i], outcomes[i]) for i in odd], limits)
     if options.label:
         same = sum((score.reward == 1.0) is (row[3].lower() == "true") for row, score in zip(rows, scores, strict=True))
         ran = sum(outcome.passed is (row[3].lower() == "true") for row, outcome in zip(rows, outcomes, strict=True))
@@ -95,13 +97,25 @@ def plainly(programs: list[tuple[str, AssertTests]], limits: Limits) -> list[Out
     with PlainRuns(replace(limits, memory_bytes=2 << 30)) as plain:
         found = dict(plain.run_many(programs))
     seconds = time.perf_counter() - begin
-    print(f"    plain runs: {seconds:.1f} s, {len(programs) / seconds:.0f} a second")
+    print(f"    {len(programs)} plain runs: {seconds:.1f} s, {len(programs) / seconds:.0f} a second")
     return [found[i] for i in range(len(programs))]
 
 
-def print_both(name: str, score: Score, outcome: Outcome) -> None:
-    print(f"    {name}\n        sandbox: {score.status.value}: {score.detail[:300]}")
-    print(f"        plain:   {'passes' if outcome.passed else outcome.why}", flush=True)
+def explain(odd: list[tuple[str, tuple[str, Problem], Score, Outcome]], limits: Limits) -> None:
+    """Print each disagreement with what either side says, and what more plain runs say."""
+    patient = replace(limits, wall_seconds=3 * limits.wall_seconds)
+    programs = []
+    for _, (response, problem), score, _ in odd:
+        programs += [plain_program(response, tests_of(problem))] * AGAIN
+        programs.append((score.answer or "", tests_of(problem)))
+    outcomes = plainly(programs, patient) if programs else []
+    for place, (name, _, score, outcome) in enumerate(odd):
+        *again, found = outcomes[place * (AGAIN + 1) :][: AGAIN + 1]
+        print(f"    {name}")
+        print(f"        sandbox:     {score.status.value}, {score.seconds:.1f} s: {score.detail[:300]}")
+        print(f"        plain:       {outcome.why or 'passes'}")
+        print(f"        plain again: {sum(each.passed for each in again)} of {AGAIN} pass")
+        print(f"        the program that the verifier found, plainly: {found.why or 'passes'}", flush=True)
 
 
 def main() -> int:
