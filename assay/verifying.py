@@ -104,8 +104,8 @@ def verify_file(job: Job, tally: Tally) -> Run:
                 step()
 
             try:
-                # A thread more than the sandbox has workers: while they run, it gets the next program ready.
-                threads = box.workers + 1 if box is not None else job.workers or 1
+                # More threads than the sandbox has workers: it goes on with the programs whose tests it has at hand.
+                threads = 8 * box.workers if box is not None else job.workers or 1
                 score(rows, verifier, threads, emit)
             except BaseException as error:
                 # Nobody may be left to read from a pipe: what has gathered must not wait for them.

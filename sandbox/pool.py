@@ -24,8 +24,21 @@ from .worker import Worker, WorkerDied
 __all__ = ["Sandbox"]
 
 RUNS = 20_000  # runs after which a sandbox is replaced by a fresh one
+PATIENCE = 64  # times that a waiting caller lets others go first whose tests are at hand
+CLOSED = "this sandbox was closed; open another with open_sandbox()"
 RESTART_SECONDS = 90.0  # how long a lost sandbox may take to come back: an engine may be restarting
 KNOWN_GOOD = ("def known_good(x):\n    return x + 1\n", AssertTests(["assert known_good(1) == 2"]))
+
+
+class _Turn:
+    """A caller that waits for a worker, or for a place to start one."""
+
+    def __init__(self, tests: AssertTests | StdioTests, fresh: bool) -> None:
+        self.tests = tests
+        self.fresh = fresh
+        self.came = threading.Event()
+        self.worker: Worker | None = None
+        self.passed_over = 0
 
 
 class Sandbox:
@@ -56,8 +69,9 @@ class Sandbox:
     def _reset(self) -> None:
         """Forget all workers: at the beginning, and in a forked child, whose parent has them."""
         self._process = os.getpid()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._idle: list[Worker] = []
+        self._waiting: list[_Turn] = []
         self._all: set[Worker] = set()
         self._places = self.workers  # sandboxes that may still be started
 
@@ -72,22 +86,22 @@ class Sandbox:
             raise TypeError(f"solution is {type(solution).__name__}; judge() takes its source as str")
         if not isinstance(tests, AssertTests | StdioTests):
             raise TypeError(f"tests are {type(tests).__name__}; judge() takes AssertTests or StdioTests")
-        begin = time.perf_counter()
-        words = self._attempts(solution, tests)
-        return _judgement(words, time.perf_counter() - begin)
+        clock = [time.perf_counter()]
+        words = self._attempts(solution, tests, clock)
+        return _judgement(words, time.perf_counter() - clock[0])
 
-    def _attempts(self, solution: str, tests: AssertTests | StdioTests) -> list[Any]:
+    def _attempts(self, solution: str, tests: AssertTests | StdioTests, clock: list[float]) -> list[Any]:
         try:
             try:
-                return self._attempt(solution, tests, fresh=False)
+                return self._attempt(solution, tests, False, clock)
             except WorkerDied:
                 pass
             try:
-                return self._attempt(solution, tests, fresh=True)
+                return self._attempt(solution, tests, True)
             except WorkerDied:
                 pass
             try:
-                words = self._attempt(*KNOWN_GOOD, fresh=True)
+                words = self._attempt(*KNOWN_GOOD, True)
             except WorkerDied as error:
                 return _no_verdict(f"sandboxes die on this machine, with known good programs too ({error})")
             if words[0] != "correct":
@@ -96,9 +110,13 @@ class Sandbox:
         except SandboxUnavailable as error:
             return _no_verdict(str(error))
 
-    def _attempt(self, solution: str, tests: AssertTests | StdioTests, fresh: bool) -> list[Any]:
-        """Judge in a sandbox; whatever happens, its place is free for another afterwards."""
+    def _attempt(
+        self, solution: str, tests: AssertTests | StdioTests, fresh: bool, clock: list[float] | None = None
+    ) -> list[Any]:
+        """Judge in a sandbox; whatever happens, its place is free for another afterwards. `clock` starts with the run."""
         worker = self._take(tests, fresh)
+        if clock is not None:
+            clock[0] = time.perf_counter()
         sound = False
         try:
             words = worker.judge(solution, tests)
@@ -113,84 +131,114 @@ class Sandbox:
         """Wait for a worker; `fresh` asks for one that never ran anything."""
         if os.getpid() != self._process:
             self._reset()
-        with self._changed:
-            while True:
-                if self._closed:
-                    raise RuntimeError("this sandbox was closed; open another with open_sandbox()")
-                if fresh and self._idle:
-                    self._drop(self._idle.pop(0))
-                if self._idle and not fresh:
-                    same = (place for place, worker in enumerate(self._idle) if worker.tests == tests)
-                    return self._idle.pop(next(same, 0))
-                if self._places:
-                    self._places -= 1
-                    break
-                self._changed.wait()
-        try:
-            worker = self._started()
-        except BaseException:
-            with self._changed:
-                self._places += 1
-                self._changed.notify()
-            raise
-        with self._changed:
-            self._all.add(worker)
-        return worker
+        with self._lock:
+            if self._closed:
+                raise RuntimeError(CLOSED)
+            if fresh and self._idle:
+                self._retire(self._idle.pop(0))
+            if self._idle and not fresh:
+                same = (place for place, worker in enumerate(self._idle) if worker.tests == tests)
+                return self._idle.pop(next(same, 0))
+            if self._places:
+                self._places -= 1
+                turn = None
+            else:
+                turn = _Turn(tests, fresh)
+                self._waiting.append(turn)
+        if turn is not None:
+            turn.came.wait()
+            if turn.worker is not None:
+                return turn.worker
+            if self._closed:
+                raise RuntimeError(CLOSED)
+        return self._new()
 
-    def _started(self) -> Worker:
-        """Start a sandbox, waiting for an engine that is being restarted."""
+    def _new(self) -> Worker:
+        """Start a sandbox in a place that was taken, waiting for an engine that is being restarted."""
         until = time.monotonic() + RESTART_SECONDS
         pause = 0.1
         while True:
             try:
-                return self._start()
+                worker = self._start()
             except (SandboxUnavailable, WorkerDied) as error:
                 if time.monotonic() > until or self._closed:
+                    with self._lock:
+                        self._free_place()
                     raise SandboxUnavailable(str(error)) from None
+            else:
+                with self._lock:
+                    self._all.add(worker)
+                return worker
             time.sleep(pause)
             pause = min(2.0, 2 * pause)
 
     def _give(self, worker: Worker, sound: bool) -> None:
+        """Hand a worker on: to who waits with the same tests, else with tests that no other worker has."""
         if os.getpid() != self._process:
             return
-        with self._changed:
-            if sound and not self._closed:
+        with self._lock:
+            if self._closed:
+                sound = False
+            elif sound and any(turn.fresh for turn in self._waiting):
+                sound = False  # a run that lost its sandbox waits for the place
+            elif sound and self._waiting:
+                turn = self._next_turn(worker)
+                turn.worker = worker
+                turn.came.set()
+                return
+            elif sound:
                 self._idle.append(worker)
-                self._changed.notify()
                 return
         worker.close()
-        with self._changed:
-            self._drop(worker, closed=True)
+        with self._lock:
+            self._all.discard(worker)
+            self._free_place()
 
-    def _drop(self, worker: Worker, closed: bool = False) -> None:
-        """Let a worker go, with the lock held; its place is free."""
+    def _next_turn(self, worker: Worker) -> _Turn:
+        """Choose who goes next with this worker: compiling tests anew costs as much as a run."""
+        first = self._waiting[0]
+        first.passed_over += 1
+        if first.passed_over > PATIENCE:
+            return self._waiting.pop(0)
+        elsewhere = [other.tests for other in self._all if other is not worker]
+        same = (place for place, turn in enumerate(self._waiting) if turn.tests == worker.tests)
+        untaken = (place for place, turn in enumerate(self._waiting) if turn.tests not in elsewhere)
+        return self._waiting.pop(next(same, next(untaken, 0)))
+
+    def _free_place(self) -> None:
+        """Let the next in line start a sandbox, with the lock held."""
+        if self._waiting:
+            fresh = (place for place, turn in enumerate(self._waiting) if turn.fresh)
+            self._waiting.pop(next(fresh, 0)).came.set()
+        else:
+            self._places += 1
+
+    def _retire(self, worker: Worker) -> None:
+        """End an idle worker in the background, with the lock held; its place is free."""
         self._all.discard(worker)
         self._places += 1
-        self._changed.notify()
-        if not closed:
-            threading.Thread(target=worker.close, daemon=True).start()
+        threading.Thread(target=worker.close, daemon=True).start()
 
     def warm_up(self) -> None:
         """Start one sandbox now, so that what is wrong shows here, and the others behind it."""
+        self._places -= 1
         worker = self._start()
-        with self._changed:
-            self._places -= 1
-            self._all.add(worker)
-            self._idle.append(worker)
+        self._all.add(worker)
+        self._idle.append(worker)
 
         def more() -> None:
             for _ in range(self.workers - 1):
-                with self._changed:
+                with self._lock:
                     if self._closed or not self._places:
                         return
                     self._places -= 1
                 try:
                     worker = self._start()
                 except (SandboxUnavailable, WorkerDied):
-                    with self._changed:
-                        self._places += 1
+                    with self._lock:
+                        self._free_place()
                     return
-                with self._changed:
+                with self._lock:
                     self._all.add(worker)
                 self._give(worker, sound=True)
 
@@ -201,11 +249,12 @@ class Sandbox:
 
     def close(self) -> None:
         """End all sandboxes, with whatever runs in them, and wait until they are gone."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             mine = self._all if os.getpid() == self._process else set()
             workers, self._all, self._idle = list(mine), set(), []
-            self._changed.notify_all()
+            for turn in self._waiting:
+                turn.came.set()
         threads = [threading.Thread(target=worker.close) for worker in workers]
         for thread in threads:
             thread.start()

@@ -127,10 +127,11 @@ class CodeVerifier(Verifier):
     def score_many(self, pairs: Iterable[tuple[str, Any]], workers: int | None = None) -> Iterator[Score]:
         """Yield the verdict of each (response, problem), in order; holds a few rows at a time, however many come.
 
-        workers  verdicts at one time, in threads; None: one more than the sandbox has workers, so that none is idle
+        workers  threads that wait for verdicts; None: eight for each worker of the sandbox, so that it has the responses
+                 to one problem before it and need not change between the tests of several
         """
         if workers is None:
-            workers = self.start().workers + 1
+            workers = 8 * self.start().workers
         return in_order(lambda pair: self.score(*pair), pairs, workers)
 
     async def ascore(self, response: str, problem: Problem | AssertTests | StdioTests | str) -> Score:
@@ -164,14 +165,15 @@ class CodeVerifier(Verifier):
             return unjudged(Status.CRASHED, "the code holds characters that no file can hold (lone surrogates)", code)
         box = self.start()
         try:
+            seconds = perf_counter() - start
             judgement = box.judge(code, tests)
-            score = self._score(judgement, code, start)
+            score = self._score(judgement, code, seconds + judgement.seconds)
         except Exception as error:
             failed = unjudged(Status.INFRA_ERROR, f"the sandbox failed: {_words(error)}", code)
             return failed._replace(how=how)
         return Explanation(score, how, judgement)
 
-    def _score(self, judgement: Judgement, code: str, start: float) -> Score:
+    def _score(self, judgement: Judgement, code: str, seconds: float) -> Score:
         status = judgement.status
         reward: float | None = None
         if status is Status.CORRECT:
@@ -179,7 +181,7 @@ class CodeVerifier(Verifier):
         elif status.is_verdict:
             share = self.credit == "fraction" and 0 < judgement.passed < judgement.total
             reward = judgement.passed / judgement.total if share else 0.0
-        return Score(reward, status, code, _detail(judgement), perf_counter() - start)
+        return Score(reward, status, code, _detail(judgement), seconds)
 
 
 class _Box:

@@ -93,7 +93,7 @@ class _TrlCall:
     def _threads(self) -> int:
         """Return how many verdicts to make at a time; opens the sandbox, so that a missing one stops the run at once."""
         boxes = _opened(self.reward)
-        return self.workers or max([box.workers + 1 for box in boxes], default=4)
+        return self.workers or max([8 * box.workers for box in boxes], default=4)
 
     def _reference_column(self, columns: Mapping[str, Any]) -> str:
         there = [name for name in columns if name not in _TRL_EXTRAS]

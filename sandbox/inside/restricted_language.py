@@ -129,9 +129,13 @@ def _policy() -> Any:
             if [alias.name for alias in node.names] == ["*"]:
                 names = modules().get(node.module, ())
                 node.names = [ast.copy_location(ast.alias(name), node) for name in names] or node.names
-            for alias in node.names:
-                if not harmless(alias.asname or alias.name) and alias.asname:
-                    raise refused(f"the name {alias.asname} (line {node.lineno})")
+            # What follows `from x import` is read from the stand-in by the interpreter itself, past all guards.
+            for name in [alias.asname or alias.name for alias in node.names]:
+                if not harmless(name) and name not in modules():
+                    raise refused(f"the name {name} (line {node.lineno})")
+            for name in [alias.name for alias in node.names if isinstance(node, ast.ImportFrom)]:
+                if name.startswith("_"):
+                    raise refused(f"the name {name} (line {node.lineno})")
             return node  # type: ignore[no-any-return]
 
         def visit_MatchValue(self, node: Any) -> ast.AST:

@@ -93,6 +93,7 @@ def modules() -> dict[str, dict[str, Any]]:
     for name, listed in PARTS.items():
         module = importlib.import_module(name)
         found[name] = {each: getattr(module, each) for each in listed.split() if hasattr(module, each)}
+    import _strptime  # noqa: F401  # for datetime, which may not import it later
     import operator
     import re
 

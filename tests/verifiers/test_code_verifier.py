@@ -365,7 +365,7 @@ def test_many_come_back_in_order_with_few_in_hand() -> None:
 
     def pairs() -> Iterator[tuple[str, AssertTests]]:
         nonlocal drawn
-        for number in range(200):
+        for number in range(400):
             drawn += 1
             yield f"def f(): return {number}", TESTS
 
@@ -373,8 +373,8 @@ def test_many_come_back_in_order_with_few_in_hand() -> None:
     for number, score in enumerate(verifier.score_many(pairs())):
         assert score.answer == f"def f(): return {number}"
         assert score.reward == (1.0 if number % 3 else 0.0)
-        assert drawn - number <= 20
-    assert drawn == 200
+        assert drawn - number <= 100
+    assert drawn == 400
 
 
 def test_many_in_one_thread() -> None:
