@@ -5,7 +5,8 @@
 Each row (response, test, entry_point, prompt) is judged as `verify` would, from the response to the Score, and beside
 it run plainly: the program and its tests as one file in a fresh `python3 -I`, inside a container. Where the response
 is a body that continues its prompt, the plain run gets the prompt before it. Every disagreement is printed, with what
-either side says; then the time, and the rate in verdicts a second. Exit code 1 if there is a disagreement.
+either side says; then the time, and the rate in verdicts a second;
+and why there was no verdict, where there was none. Exit code 1 if there is a disagreement.
 
 A plain run is no judge: it takes what is no code for code, it does not know the helpers in a prompt, it may come out
 differently each time (hash seeds). So what a disagreement rests on is looked for by more plain runs: the same again,
@@ -75,6 +76,8 @@ def compare(file: str, options: argparse.Namespace) -> int:
         print(f"{Path(file).name}: {len(rows)} programs on {box.backend}, {box.workers} workers")
     statuses = Counter(score.status.value for score in scores)
     print("    verdicts: " + ", ".join(f"{count} {status}" for status, count in statuses.most_common()))
+    for why, count in Counter(score.detail for score in scores if score.reward is None).most_common():
+        print(f"    no verdict, {count} times: {why[:200]}")
     print(f"    {seconds:.1f} s, {len(rows) / seconds:.0f} verdicts/s, load {os.getloadavg()[0]:.1f}", flush=True)
     outcomes = plainly([plain_program(response, tests_of(problem)) for response, problem in pairs], limits)
     odd = [i for i, score in enumerate(scores) if (score.status is Status.CORRECT) is not outcomes[i].passed]
