@@ -88,6 +88,19 @@ def test_a_class_derived_from_such_a_stand_in_does_not_either(box: Any) -> None:
         "    return Own(f, 1).get() and 1\n"
     )
     assert box.judge(solution, AssertTests(["assert reach(lambda: 1)"])).status is Status.CRASHED
+    solution = solution.replace("type(f))", "type(list[int])(type(f), int))")
+    assert box.judge(solution, AssertTests(["assert reach(lambda: 1)"])).status is Status.CRASHED
+
+
+def test_super_does_not_lead_there(box: Any) -> None:
+    for source in (
+        "class Own(super):\n    pass\ndef reach(f):\n    return Own(type(f), f)._assay and 1\n",
+        "def reach(f):\n    return super(type(f), f)._assay and 1\n",
+        "def reach(f):\n    return super(type(f).mro()[1], f)._assay and 1\n",
+    ):
+        judgement = box.judge(source, AssertTests(["assert reach(lambda: 1)"]))
+        assert judgement.status is Status.CRASHED, judgement
+        assert "the restricted backend does not allow" in judgement.detail
 
 
 def test_nothing_within_reach_leads_out() -> None:
@@ -183,6 +196,10 @@ class _getattr_: pass
 import math as _getattr_
 from math import sin as __import__
 from math import sin as _special_
+from math import __class__ as c
+from math import __getattribute__ as g
+from math import _names
+import __class__
 for _getattr_ in (): pass
 [0 for _getattr_ in ()]
 with open('x') as _getattr_: pass

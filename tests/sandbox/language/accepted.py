@@ -291,6 +291,15 @@ def f():
 assert f()[:4] == (2, 'cAAt', 1, 1) and f()[7:10] == (2, 2, [[1]]) and f()[16:] == (True, '0cc1', 2, 0)
 """,
     ),
+    "times": (
+        """
+from datetime import datetime
+import time
+def f():
+    return datetime.strptime('2020-02-29 10:00', '%Y-%m-%d %H:%M').strftime('%d/%m/%y %A'), time.time() > 1
+""",
+        "assert f() == ('29/02/20 Saturday', True)",
+    ),
     "names asked for": (
         """
 class C:
