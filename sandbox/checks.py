@@ -310,7 +310,7 @@ def check_restricted() -> Iterator[Finding]:
         )
         return
     yield _fine(
-        "RestrictedPython", f"version {version}; it refuses much ordinary code, so it is taken only if asked for"
+        "RestrictedPython", f"version {version}; it isolates by language alone, so it is taken only if asked for"
     )
 
 

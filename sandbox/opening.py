@@ -22,7 +22,7 @@ def open_sandbox(
 ) -> Sandbox:
     """Open a sandbox in which programs are judged; close it, or use it in a `with` statement.
 
-    backend  "docker", "bubblewrap" (Linux without Docker), "restricted" (neither; refuses much ordinary code), or
+    backend  "docker", "bubblewrap" (Linux without Docker), "restricted" (neither; isolates by language alone), or
              "auto": docker, else bubblewrap, never restricted
     workers  programs judged at one time; as many as there are processors by default
     limits   of each program
@@ -50,7 +50,7 @@ def open_sandbox(
             break
     raise SandboxUnavailable(
         f"no sandbox works on this machine. {' '.join(reasons)} The backend 'restricted' works without them, "
-        "and refuses much ordinary code; it has to be asked for by name. `assay sandbox check` tells more."
+        "and isolates by language alone; it has to be asked for by name. `assay sandbox check` tells more."
     )
 
 
