@@ -23,7 +23,7 @@ __all__ = ["LABEL", "DockerStream", "start"]
 
 LABEL = "assay.sandbox.worker"
 USERS = 64  # user ids for candidates in a container, and as many for examiners
-EXAMINER_SPACE = 16 << 20
+EXAMINER_SPACE = SHARED_SPACE = 16 << 20
 OVERHEAD = 192 << 20  # bytes for supervisor, examiner and their file systems beside a program's memory
 
 
@@ -114,9 +114,9 @@ def start(client: Any, image: str, python: str, limits: Limits, owner: str) -> t
         memswap_limit=memory,
         pids_limit=int(limits.processes) + 48,
         nano_cpus=min(2, os.cpu_count() or 1) * 1_000_000_000,
-        shm_size=16 << 20,
         tmpfs={
-            "/tmp": f"size={int(limits.disk_bytes)},mode=1707,gid={first},nr_inodes=8192,noexec,nosuid,nodev",
+            "/tmp": f"size={int(limits.disk_bytes)},mode=1707,gid={first},nr_inodes=2048,noexec,nosuid,nodev",
+            "/dev/shm": f"size={SHARED_SPACE},mode=1777,nr_inodes=1024,noexec,nosuid,nodev",
             "/examiner": f"size={EXAMINER_SPACE},mode=0770,gid={first},nr_inodes=2048,noexec,nosuid,nodev",
         },
         log_config={"Type": "none"},
@@ -130,6 +130,7 @@ def start(client: Any, image: str, python: str, limits: Limits, owner: str) -> t
         user="0:0",
         working_dir="/",
         stdin_open=True,
+        stop_signal="SIGKILL",  # process 1 would wait for any other until the engine loses patience
         labels={LABEL: owner},
         network_disabled=True,
         host_config={**host_config, "AutoRemove": True},

@@ -1,9 +1,10 @@
 """How do many callers share a few sandboxes, and what happens when one dies?
 
 A verdict takes a free worker, by preference one that has the same tests at hand, and gives it back. A run whose
-sandbox died is judged again, alone in a fresh one. If that dies too, a program known to be good is judged in a third:
-where it lives, the solution is what kills sandboxes, and earns 0 (CRASHED); where it dies as well, something is wrong
-with the machine, and there is no verdict (INFRA_ERROR). So nobody is punished for our faults, and nobody can buy one.
+sandbox died is judged again, alone in a fresh one. If that dies too, each time (or once, where it took long), a program
+known to be good is judged in another: where it lives, the solution is what kills sandboxes, and earns 0 (CRASHED); where
+it dies as well, something is wrong with the machine, and there is no verdict (INFRA_ERROR). So nobody is punished for
+our faults or for a sandbox that somebody else kills, and nobody can buy "no verdict".
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ __all__ = ["Sandbox"]
 RUNS = 20_000  # runs after which a sandbox is replaced by a fresh one
 PATIENCE = 64  # times that a waiting caller lets others go first whose tests are at hand
 CLOSED = "this sandbox was closed; open another with open_sandbox()"
+RETRIES = 4  # of a run whose sandbox died: it may have been killed from outside
+QUICK = 2.0  # seconds, start included, above which there is one retry alone
 RESTART_SECONDS = 90.0  # how long a lost sandbox may take to come back: an engine may be restarting
 KNOWN_GOOD = ("def known_good(x):\n    return x + 1\n", AssertTests(["assert known_good(1) == 2"]))
 
@@ -91,22 +94,28 @@ class Sandbox:
         return _judgement(words, time.perf_counter() - clock[0])
 
     def _attempts(self, solution: str, tests: AssertTests | StdioTests, clock: list[float]) -> list[Any]:
+        """Judge until a sandbox survives it; give up after RETRIES, or after one where the run was no short one."""
         try:
-            try:
-                return self._attempt(solution, tests, False, clock)
-            except WorkerDied:
-                pass
-            try:
-                return self._attempt(solution, tests, True)
-            except WorkerDied:
-                pass
+            for retry in range(1 + RETRIES):
+                begin = time.monotonic()
+                try:
+                    return self._attempt(solution, tests, retry > 0, clock)
+                except WorkerDied:
+                    if retry and time.monotonic() - begin > QUICK:
+                        break
             try:
                 words = self._attempt(*KNOWN_GOOD, True)
             except WorkerDied as error:
                 return _no_verdict(f"sandboxes die on this machine, with known good programs too ({error})")
             if words[0] != "correct":
                 return _no_verdict(f"a known good program was judged {words[0]}")
-            return ["crashed", 0, _total(tests), [], "brought its sandbox down twice, where a known good program runs"]
+            return [
+                "crashed",
+                0,
+                _total(tests),
+                [],
+                "brought its sandbox down each time, where a known good program runs",
+            ]
         except SandboxUnavailable as error:
             return _no_verdict(str(error))
 

@@ -9,6 +9,7 @@ fault in the language or in the interpreter leads to this user's files.
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -21,20 +22,6 @@ from .process_stream import ProcessStream
 __all__ = ["start"]
 
 
-class _Stream(ProcessStream):
-    """A supervisor in an empty directory that goes when it does."""
-
-    def __init__(self) -> None:
-        self.folder = tempfile.TemporaryDirectory(prefix="assay-restricted-", ignore_cleanup_errors=True)
-        environment = {**ENVIRONMENT, "HOME": self.folder.name, "TMPDIR": self.folder.name}
-        super().__init__([sys.executable, *FLAGS, "-c", LOADER], environment)
-
-    def close(self) -> None:
-        """End it, and remove the directory."""
-        super().close()
-        self.folder.cleanup()
-
-
 def start() -> tuple[ProcessStream, dict[str, Any]]:
     """Start a sandbox; return its stream and the config of its supervisor. Raises SandboxUnavailable."""
     if sys.platform != "linux":
@@ -42,9 +29,12 @@ def start() -> tuple[ProcessStream, dict[str, Any]]:
     found = importlib.util.find_spec("RestrictedPython")
     if found is None or found.origin is None:
         raise SandboxUnavailable("RestrictedPython is not installed: `pip install 'RestrictedPython>=8'`")
+    folder = tempfile.mkdtemp(prefix="assay-restricted-")  # the supervisor goes there and removes it
     try:
-        stream = _Stream()
+        environment = {**ENVIRONMENT, "HOME": folder, "TMPDIR": folder}
+        stream = ProcessStream([sys.executable, *FLAGS, "-c", LOADER], environment)
     except OSError as error:
+        os.rmdir(folder)
         raise SandboxUnavailable(f"{sys.executable} cannot be started: {error}") from None
     modules = [name for name in PRELOAD if name != "numpy"]
     return stream, {
@@ -52,5 +42,5 @@ def start() -> tuple[ProcessStream, dict[str, Any]]:
         "language": "restricted",
         "preload": modules,
         "path": str(Path(found.origin).parent.parent),
-        "folder": stream.folder.name,
+        "folder": folder,
     }

@@ -321,7 +321,7 @@ class NamespaceCell:
     def _enter(self, limits: list[tuple[int, tuple[int, int]]]) -> None:
         os.setsid()
         expose()
-        mount("/tmp", self.disk, 8192)
+        mount("/tmp", self.disk, 2048)
         mount("/dev/shm", 16 << 20, 1024)
         mount("/proc", 4096, 2)  # the processes of the supervisor are nobody's business
         obey(limits)
@@ -409,7 +409,7 @@ def cell_of(config: dict[str, Any]) -> UserCell | NamespaceCell | BareCell:
         return NamespaceCell(limits, Seal(config["seccomp"]))
     if config.get("mounts"):  # under bubblewrap, which cannot say how many files a file system may hold
         group = config["users"][0]  # the examiners' own, which may not look into what is for the others
-        mount("/tmp", int(limits["disk_bytes"]), 8192, f",mode=1707,gid={group}")
+        mount("/tmp", int(limits["disk_bytes"]), 2048, f",mode=1707,gid={group}")
         mount("/dev/shm", 16 << 20, 1024)
         mount("/examiner", 16 << 20, 2048, f",mode=0770,gid={group}")
     first, count = config["users"]

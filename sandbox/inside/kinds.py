@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import datetime
+import random
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
 from collections.abc import Callable, Iterable
 from decimal import Decimal
@@ -63,6 +64,7 @@ BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (Decimal, lambda value: Decimal.__abs__(value).copy_sign(value)),
     (Fraction, lambda value: Fraction(value.numerator, value.denominator)),
 )
+ATTEMPTS = 60  # orders in which the elements of a set are put in, for each size of its table
 CONTAINERS = (dict, list, tuple, set, frozenset, deque)
 
 
@@ -138,9 +140,9 @@ def parts(value: Any) -> tuple[str, Iterable[Any]]:
     if made in VIEWS:
         return VIEWS[made], value
     if made is datetime.timedelta:
-        return "dt", ("timedelta", value.days, value.seconds, value.microseconds)
+        return "dt", ("timedelta", 0, value.days, value.seconds, value.microseconds)
     if made in DATES.values():
-        return "dt", (made.__name__, *_date_fields(value))
+        return "dt", (made.__name__, getattr(value, "fold", 0), *_date_fields(value))
     if value is Ellipsis or value is NotImplemented:
         return "k", (repr(value),)
     if value is datetime.UTC:
@@ -219,10 +221,13 @@ def built(kind: str, items: list[Any]) -> Any:
     raise Malformed(f"a value of the unknown kind {kind[:20]!r}")
 
 
-def _date(name: str, *fields: Any) -> Any:
+def _date(name: str, fold: int, *fields: Any) -> Any:
+    zone: dict[str, Any] = {}
     if fields and isinstance(fields[-1], datetime.timedelta):
-        return DATES[name](*fields[:-1], tzinfo=datetime.timezone(fields[-1]))
-    return DATES[name](*fields)
+        zone = {"tzinfo": datetime.timezone(fields[-1])}
+        fields = fields[:-1]
+    value = DATES[name](*fields, **zone)
+    return value.replace(fold=fold) if fold else value
 
 
 def _error(made: Any, args: Any, text: Any, *attributes: Any) -> BaseException:
@@ -258,53 +263,62 @@ def _array(dtype: str, shape: tuple[int, ...], items: tuple[Any, ...]) -> Any:
 # ---- sets: a program may depend on the order of their table
 
 
-def ordered_set(items: list[Any], made: type) -> Any:
-    """Return a set or frozenset that iterates in the order of `items`, where that can be had."""
-    value = made(items)
-    if list(value) == items:
-        return value
+def ordered_set(items: list[Any], made: Callable[[Any], Any]) -> Any:
+    """Return a frozenset that iterates in the order of `items`, where that can be had; see `refill`."""
+    order, shuffled = list(items), random.Random(0)
+    for _ in range(ATTEMPTS):
+        for value in (made(order), made(set(order))):
+            if list(value) == items:
+                return value
+        shuffled.shuffle(order)
     helper: set[Any] = set()
     refill(helper, items)
-    for each in (made(helper), made(frozenset(helper))):
-        if list(each) == items:
-            return each
-    return value
+    value = made(helper)
+    return value if list(value) == items else made(items)
 
 
 def refill(container: set[Any], items: list[Any]) -> None:
     """Give a set other elements, so that it iterates in the order of `items` where that can be had.
 
-    The order depends on the size of the table and on who came first where two elements want one place.
+    The order depends on the size of the table, and on who came first where two elements want one place: so the ways to
+    come to a size are tried, and orders of coming.
     """
     container.clear()
     container.update(items)
     if list(container) == items:
         return
-    for way in _ways(items):
-        container.clear()
-        way(container)
-        if list(container) == items:
-            return
+    for make in _ways(len(items)):
+        order, shuffled = list(items), random.Random(0)
+        for _ in range(ATTEMPTS):
+            container.clear()
+            make(container, order)
+            if list(container) == items:
+                return
+            shuffled.shuffle(order)
     container.clear()
     container.update(items)
 
 
-def _ways(items: list[Any]) -> Iterable[Callable[[set[Any]], None]]:
-    backwards = items[::-1]
-    yield lambda container: container.update(backwards)
-    yield lambda container: container.update(set(items))
-    yield lambda container: container.update(set(backwards))
+def _ways(count: int) -> Iterable[Callable[[set[Any], list[Any]], None]]:
+    """Yield what programs do: add one by one, unite two sets, take away from a larger one."""
+    yield lambda container, order: container.update(order)
+    for part in sorted({0, 1, count // 4, count // 2, count}):
+        yield lambda container, order, part=part: _united(container, order[:part], order)  # type: ignore[misc]
     size = 8
-    while size < 16 * len(items) + 64:
-        for order in (items, backwards):
-            yield lambda container, size=size, order=order: _grown(container, size, order)  # type: ignore[misc]
+    while size < 16 * count + 64:
+        yield lambda container, order, size=size: _grown(container, size, order)  # type: ignore[misc]
         size *= 2
+
+
+def _united(container: set[Any], some: list[Any], items: list[Any]) -> None:
+    container.update(some)
+    container.update(set(items))
 
 
 def _grown(container: set[Any], size: int, items: list[Any]) -> None:
     """Fill a table of `size` places: others make it grow, then they leave."""
     taken = {hash(item) % size for item in items}
-    others = [number for number in range(size) if number not in taken][: size // 4]
+    others = [number for number in range(size) if number not in taken][: max(5, size // 4)]
     container.update(set(others))
     container.difference_update(others)
     container.update(items)

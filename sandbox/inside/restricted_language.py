@@ -33,6 +33,7 @@ __all__ = ["execute", "prepare"]
 def prepare(config: dict[str, Any]) -> None:
     """Load RestrictedPython from where the host found it; raises ImportError."""
     os.chdir(config["folder"])
+    os.rmdir(config["folder"])  # where it has no name, nothing can be made in it, and nothing is left of it
     sys.path.append(config["path"])
     try:
         _policy()
