@@ -85,6 +85,7 @@ def modules() -> dict[str, dict[str, Any]]:
     """Return the modules that there are: name -> their names."""
     import importlib
 
+    importlib.import_module("_strptime")  # for datetime, which may not import it later
     found: dict[str, dict[str, Any]] = {}
     for name in WHOLE:
         module = importlib.import_module(name)
@@ -93,7 +94,6 @@ def modules() -> dict[str, dict[str, Any]]:
     for name, listed in PARTS.items():
         module = importlib.import_module(name)
         found[name] = {each: getattr(module, each) for each in listed.split() if hasattr(module, each)}
-    import _strptime  # noqa: F401  # for datetime, which may not import it later
     import operator
     import re
 
