@@ -112,13 +112,15 @@ class UserCell:
         self.limits, self.examiner_limits = rlimits(limits), rlimits(for_examiner(limits))
         self.first, self.count = first, count
         self.seal, self.watched = seal, watched
+        self.first_to_go = os.open("/proc/self/oom_score_adj", os.O_RDWR)
+        self.usual = os.pread(self.first_to_go, 16, 0)
+        self.load = os.open("/proc/loadavg", os.O_RDONLY)
         self.runs = self.examiners = 0
         self.candidate = self.examiner = 0
 
     def enter_candidate(self) -> None:
         """Become the candidate: in the forked child, before anything of the solution is read."""
         os.setsid()
-        expose()
         os.nice(5)
         obey(self.limits)
         self._become(self.candidate, self.candidate)
@@ -141,10 +143,17 @@ class UserCell:
         os.setresuid(user, user, user)
 
     def fork_candidate(self) -> int:
-        """Fork a process for the next user; return its number, or 0 in it."""
+        """Fork a process for the next user; return its number, or 0 in it.
+
+        It is born as the first that the kernel ends where memory runs out.
+        """
         self.runs += 1
         self.candidate = self.first + 1 + self.runs % self.count
-        return fork()  # type: ignore[no-any-return]
+        os.pwrite(self.first_to_go, b"1000", 0)
+        pid = fork()
+        if pid:
+            os.pwrite(self.first_to_go, self.usual, 0)
+        return pid  # type: ignore[no-any-return]
 
     def fork_examiner(self) -> int:
         """Fork an examiner."""
@@ -157,6 +166,11 @@ class UserCell:
         return memory_of_others(examiner) if self.watched else 0
 
     ended = staticmethod(has_ended)
+
+    def _was_last(self, pid: int) -> bool:
+        """Tell whether this process was the last that was started here: then it had no children and no threads."""
+        words = os.pread(self.load, 100, 0)
+        return int(words[words.rindex(b" ") :]) == pid
 
     def kill(self, pid: int) -> None:
         """Kill all processes of the run; `end_candidate` is still to come."""
@@ -185,7 +199,7 @@ class UserCell:
             os.kill(-1, signal.SIGKILL)
             ended = how_it_ended(pid)
             patience = 0.0
-            while not alone_since(pid) and _others(user):
+            while not self._was_last(pid) and _others(user):
                 patience = patience or time.monotonic() + PATIENCE
                 if time.monotonic() > patience:
                     raise Dirty("processes that do not end")
@@ -197,14 +211,6 @@ class UserCell:
         finally:
             os.setresuid(0, 0, 0)
         return ended
-
-
-def alone_since(pid: int) -> bool:
-    """Tell whether this process was the last that was started here: then it had no children and no threads."""
-    file = os.open("/proc/loadavg", os.O_RDONLY)
-    words = os.read(file, 100)
-    os.close(file)
-    return int(words[words.rindex(b" ") :]) == pid
 
 
 def reap() -> list[int]:
@@ -422,6 +428,12 @@ NEW_MOUNTS, NEW_IPC, NEW_PROCESSES = 0x00020000, 0x08000000, 0x20000000  # CLONE
 NO_SUID, NO_DEVICES, NO_EXEC = 2, 4, 8  # MS_NOSUID, MS_NODEV, MS_NOEXEC
 NO_NEW_PRIVILEGES, SET_SECCOMP, DROP_BOUNDING = 38, 22, 24  # PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, PR_CAPBSET_DROP
 CAPABILITIES_VERSION = 0x20080522
+
+
+def trim() -> None:
+    """Give memory that is free back to the system: what is not there need not be copied at a fork."""
+    with contextlib.suppress(AttributeError):  # the C library of Alpine has no such function
+        _python_libc.malloc_trim(0)
 
 
 def check(name: str, *args: Any) -> None:

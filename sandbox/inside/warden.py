@@ -191,6 +191,7 @@ def main(config: dict[str, Any]) -> None:
     random.seed(0)
     Channel(host).send(["ready", sys.version_info[:3]])
     gc.collect()
+    cells.trim()
     gc.disable()
     gc.freeze()
     Warden(host, nothing, cell, config["limits"]).supervise()
