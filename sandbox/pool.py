@@ -26,6 +26,8 @@ __all__ = ["Sandbox"]
 
 RUNS = 20_000  # runs after which a sandbox is replaced by a fresh one
 PATIENCE = 64  # times that a waiting caller lets others go first whose tests are at hand
+MOST_CHARACTERS = 10_000_000  # of a program, and of all its tests; each may take six bytes on the wire
+TOO_LONG = f"{MOST_CHARACTERS:,} is the most"
 CLOSED = "this sandbox was closed; open another with open_sandbox()"
 RETRIES = 4  # of a run whose sandbox died: it may have been killed from outside
 QUICK = 2.0  # seconds, start included, above which there is one retry alone
@@ -90,7 +92,7 @@ class Sandbox:
         if not isinstance(tests, AssertTests | StdioTests):
             raise TypeError(f"tests are {type(tests).__name__}; judge() takes AssertTests or StdioTests")
         clock = [time.perf_counter()]
-        words = self._attempts(solution, tests, clock)
+        words = _oversized(solution, tests) or self._attempts(solution, tests, clock)
         return _judgement(words, time.perf_counter() - clock[0])
 
     def _attempts(self, solution: str, tests: AssertTests | StdioTests, clock: list[float]) -> list[Any]:
@@ -290,6 +292,19 @@ _open: weakref.WeakSet[Sandbox] = weakref.WeakSet()
 def _close_all() -> None:
     for sandbox in list(_open):
         sandbox.close()
+
+
+def _oversized(solution: str, tests: AssertTests | StdioTests) -> list[Any] | None:
+    """Return the verdict on what is too long to send to a sandbox, None if it is not."""
+    if len(solution) > MOST_CHARACTERS:
+        return ["crashed", 0, _total(tests), [], f"the program has {len(solution):,} characters; {TOO_LONG}"]
+    if isinstance(tests, StdioTests):
+        size = sum(len(given) + len(expected) for given, expected in tests.cases)
+    else:
+        size = len(tests.setup) + len(tests.prefix) + sum(map(len, tests.asserts))
+    if size > MOST_CHARACTERS:
+        return ["bad_reference", 0, 0, [], f"the tests have {size:,} characters; {TOO_LONG}"]
+    return None
 
 
 def _total(tests: AssertTests | StdioTests) -> int:
