@@ -23,6 +23,7 @@ from . import candidate, cells, restricted_language
 from .candidate import Candidate, run_program
 from .examiner import Examiner
 from .frames import Channel, Closed, Pipes
+from .kernel import trim
 from .rehearsal import rehearse
 
 __all__ = ["Warden", "main"]
@@ -191,7 +192,7 @@ def main(config: dict[str, Any]) -> None:
     random.seed(0)
     Channel(host).send(["ready", sys.version_info[:3]])
     gc.collect()
-    cells.trim()
+    trim()
     gc.disable()
     gc.freeze()
     Warden(host, nothing, cell, config["limits"]).supervise()
