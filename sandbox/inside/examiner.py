@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import io
 import json
+import os
 import random
 import socket
 import sys
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .frames import Channel, Closed, Late, Malformed
+from .kernel import processor, stay
 from .outcome import BadTests, Outcome, ended
 from .peer import Gone, Peer
 from .stdio import StdioSet
@@ -42,6 +44,7 @@ class Examiner:
         self.limits = limits
         self.main = main
         self.previous: socket.socket | None = None
+        self.anywhere = os.sched_getaffinity(0)
         self.sink: Any = io.TextIOWrapper(_Nowhere(), encoding="utf-8", errors="replace", write_through=True)
         self.tests: AssertSet | StdioSet | None = None
         self.bad = ""
@@ -58,6 +61,7 @@ class Examiner:
                 return
             elif message[0] == "judge":
                 self.host.send(self.judge(*message[1:]))
+                os.sched_setaffinity(0, self.anywhere)
 
     def prepare(self, tests: dict[str, Any]) -> None:
         """Take the tests of a problem."""
@@ -151,8 +155,10 @@ class Examiner:
     # ---- the warden
 
     def start(self, what: bytes, *fds: int) -> None:
-        """Have a candidate started that holds these descriptors: its wire, and standard input and output."""
-        socket.send_fds(self.warden, [what], list(fds))
+        """Have a candidate started, on this processor, that holds these: its wire, and standard input and output."""
+        here = processor()
+        stay(here)
+        socket.send_fds(self.warden, [what + b" %d" % here], list(fds))
 
     def finish(self) -> dict[str, Any]:
         """Have the candidate ended and all its traces removed; return how it ended."""

@@ -29,8 +29,10 @@ __all__ = [
     "memory_of_others",
     "mount",
     "obey",
+    "processor",
     "reap",
     "rlimits",
+    "stay",
     "trim",
 ]
 
@@ -39,6 +41,7 @@ __all__ = [
 # starts alike in every run, so that a program which draws from it is judged alike every time.
 _python_libc = ctypes.PyDLL(None, use_errno=True)
 fork = _python_libc.fork
+processor = _python_libc.sched_getcpu
 
 NEW_MOUNTS, NEW_IPC, NEW_PROCESSES = 0x00020000, 0x08000000, 0x20000000  # CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID
 NO_SUID, NO_DEVICES, NO_EXEC = 2, 4, 8  # MS_NOSUID, MS_NODEV, MS_NOEXEC
@@ -107,6 +110,12 @@ def expose() -> None:
         os.close(file)
     except OSError:
         pass
+
+
+def stay(processor: int) -> None:
+    """Keep this process on one processor. Who only answers each other wakes faster where the other just was."""
+    with contextlib.suppress(OSError):
+        os.sched_setaffinity(0, {processor})
 
 
 def reap() -> list[int]:

@@ -23,7 +23,7 @@ from . import candidate, cells, restricted_language
 from .candidate import Candidate, run_program
 from .examiner import Examiner
 from .frames import Channel, Closed, Pipes
-from .kernel import trim
+from .kernel import stay, trim
 from .rehearsal import rehearse
 
 __all__ = ["Warden", "main"]
@@ -43,6 +43,7 @@ class Warden:
         self.host = host
         self.nothing = nothing
         self.candidate = Candidate(WIRE)
+        self.anywhere = os.sched_getaffinity(0)
         self.cell = cell
         self.limits = limits
         self.run = 0  # process of the candidate, 0 if none runs
@@ -52,6 +53,7 @@ class Warden:
     def supervise(self) -> None:
         """Have one examiner after the other, until the host is gone."""
         while True:
+            os.sched_setaffinity(0, self.anywhere)
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             self.examiner = self.cell.fork_examiner()
             if not self.examiner:
@@ -74,7 +76,7 @@ class Warden:
         while True:
             examiner.settimeout(TICK if self.run else None)
             try:
-                words, sent, _, _ = receive(16, space)
+                words, sent, _, _ = receive(32, space)
             except TimeoutError:
                 why = self._look()
                 if why:
@@ -89,9 +91,11 @@ class Warden:
             else:
                 self._start(words, [fd for (fd,) in FD.iter_unpack(sent[0][2])])
 
-    def _start(self, what: bytes, fds: list[int]) -> None:
+    def _start(self, words: bytes, fds: list[int]) -> None:
         self.deadline = time.monotonic() + self.limits["wall_seconds"]
         self.late = self.too_large = False
+        what, here = words.split()
+        stay(int(here))
         self.run = self.cell.fork_candidate()
         if not self.run:
             self._be_candidate(what, fds)
