@@ -84,6 +84,11 @@ VERDICT_FLAGS = [
         help="Where programs run. auto, the default: docker, else bubblewrap, never restricted.",
     ),
     click.option(
+        "--sandbox-image",
+        metavar="IMAGE",
+        help="Docker's image for the programs, for packages; `assay sandbox build` makes one.",
+    ),
+    click.option(
         "--credit",
         type=click.Choice(["all", "fraction"]),
         help="all, the default: a program earns if it passes every test. fraction: the share of tests that it passes.",

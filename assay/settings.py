@@ -23,7 +23,7 @@ DEADLINE = 1.0  # seconds of CPU for one comparison of answers
 WALL = 2  # seconds on the clock for each of CPU that --time-limit gives a program
 
 FOR_ANSWERS = ("extract", "form", "answer_after", "deadline")
-FOR_CODE = ("sandbox", "credit", "blocks", "time_limit", "memory_limit")
+FOR_CODE = ("sandbox", "sandbox_image", "credit", "blocks", "time_limit", "memory_limit")
 
 Credit = Literal["all", "fraction"]
 Blocks = Literal["last", "all"]
@@ -46,6 +46,7 @@ class Settings:
     prefilled: bool = False
     deadline: float | None = None
     sandbox: str | None = None
+    sandbox_image: str | None = None
     credit: Credit | None = None
     blocks: Blocks | None = None
     time_limit: float | None = None
@@ -70,6 +71,11 @@ class Settings:
                     f"--{name.replace('_', '-')} is not for the task {task}{found}: its responses are {judged}"
                 )
         if code:
+            if self.sandbox_image is not None and self.sandbox in ("bubblewrap", "restricted"):
+                raise WrongUse(
+                    f"--sandbox-image is for --sandbox docker; {self.sandbox} runs the Python of this machine, "
+                    "with the packages that are installed there"
+                )
             sandbox, credit, blocks = self.sandbox or "auto", self.credit or "all", self.blocks or "last"
             return replace(self, task=task, sandbox=sandbox, credit=credit, blocks=blocks, evidence=evidence)
         preset = PRESETS[task]
@@ -112,7 +118,7 @@ class Settings:
         from .verifiers.code_verifier import CodeVerifier
 
         chosen = (self.sandbox or "auto", self.credit or "all", self.blocks or "last", self.limits(), workers)
-        return CodeVerifier(*chosen, *tags)
+        return CodeVerifier(*chosen, *tags, image=self.sandbox_image)
 
     def record(self) -> dict[str, Any]:
         """Return what decides verdicts, as plain data; a sandbox under the name that was asked for."""
@@ -120,6 +126,7 @@ class Settings:
             return {
                 "task": self.task,
                 "sandbox": self.sandbox,
+                "image": self.sandbox_image,
                 "credit": self.credit,
                 "blocks": self.blocks,
                 "limits": asdict(self.limits()),
@@ -141,6 +148,8 @@ class Settings:
         words = [f"extract {self.extract}", f"form {self.form}"]
         if self.is_code:
             words = [f"credit {self.credit}", f"blocks {self.blocks}"]
+            if self.sandbox_image is not None:
+                words.append(f"image {self.sandbox_image}")
         if self.answer_after is not None:
             words.append(f"answer after {self.answer_after!r}")
         if self.format is not None:

@@ -25,9 +25,10 @@ from .code_parsing import bound_names
 from .thinking import CLOSE, OPEN, check_tags, split_thinking
 from .verifier import Verifier, in_order
 
-__all__ = ["BACKENDS", "BAD_TESTS", "CodeVerifier", "Explanation", "Sandbox"]
+__all__ = ["BACKENDS", "BAD_TESTS", "WITH_IMAGES", "CodeVerifier", "Explanation", "Sandbox"]
 
 BACKENDS = ("auto", "docker", "bubblewrap", "restricted")
+WITH_IMAGES = ("auto", "docker")
 BAD_TESTS = "bad_tests"  # in the meta of a Problem whose row had tests that could not be used: why
 LOADING = "loading the solution"  # the source of a case that failed before any test
 CUT = 120  # characters of an input, an expected and a given value in a detail
@@ -64,6 +65,7 @@ class CodeVerifier(Verifier):
              all did
     blocks   "last": the last fenced block that defines the entry point. "all": all Python blocks are one program
     limits   what a program may use, and workers: how many run at a time; for a backend that is opened here
+    image    of the containers, for one with packages; for docker, opened here
     open, close, prefilled   the thinking tags, as `MathVerifier` has them: code in the thinking is not judged
 
         >>> with CodeVerifier("docker") as verifier:
@@ -85,6 +87,7 @@ class CodeVerifier(Verifier):
         close: str = CLOSE,
         prefilled: bool = False,
         name: str = "code",
+        image: str | None = None,
     ) -> None:
         if credit not in ("all", "fraction"):
             raise ValueError(f"credit must be 'all' or 'fraction', not {credit!r}")
@@ -95,16 +98,20 @@ class CodeVerifier(Verifier):
         if isinstance(sandbox, str):
             if sandbox not in BACKENDS:
                 raise ValueError(f"sandbox must be an open sandbox or one of {', '.join(BACKENDS)}, not {sandbox!r}")
+            if image is not None and sandbox not in WITH_IMAGES:
+                raise ValueError(f"image={image!r} is for docker; {sandbox} runs the Python of this machine")
+            if image == "":
+                raise ValueError("image must be the name of an image; leave it out for the usual one")
         elif not callable(getattr(sandbox, "judge", None)):
             raise TypeError(f"sandbox must be an open sandbox or the name of a backend, not {sandbox!r}")
-        elif limits is not None or workers is not None:
-            raise ValueError("limits and workers belong to an open sandbox: give them to open_sandbox(...)")
+        elif limits is not None or workers is not None or image is not None:
+            raise ValueError("limits, workers and image belong to an open sandbox: give them to open_sandbox(...)")
         check_tags(open, close)
         self.name = name
         self.credit = credit
         self.blocks: Literal["last", "all"] = blocks
         self.open, self.close_tag, self.prefilled = open, close, prefilled
-        self._box = _Box(sandbox, limits, workers)
+        self._box = _Box(sandbox, limits, workers, image)
 
     def start(self) -> Sandbox:
         """Open the sandbox if it is not open yet, and return it.
@@ -187,8 +194,10 @@ class CodeVerifier(Verifier):
 class _Box:
     """The sandbox of a verifier: given, or opened when it is first needed, in whichever process that is."""
 
-    def __init__(self, sandbox: Sandbox | str, limits: Limits | None, workers: int | None) -> None:
-        self.sandbox, self.limits, self.workers = sandbox, limits, workers
+    def __init__(
+        self, sandbox: Sandbox | str, limits: Limits | None, workers: int | None, image: str | None = None
+    ) -> None:
+        self.sandbox, self.limits, self.workers, self.image = sandbox, limits, workers, image
         self._lock = threading.Lock()
         self._own: Sandbox | None = None
         _boxes.add(self)
@@ -205,7 +214,7 @@ class _Box:
         with self._lock:
             if self._own is None:
                 backend: Any = self.sandbox
-                self._own = open_sandbox(backend, workers=self.workers, limits=self.limits)
+                self._own = open_sandbox(backend, workers=self.workers, limits=self.limits, image=self.image)
             return self._own
 
     def close(self) -> None:
@@ -215,7 +224,7 @@ class _Box:
             own.close()
 
     def __reduce__(self) -> tuple[type[_Box], tuple[Any, ...]]:
-        return _Box, (self.sandbox, self.limits, self.workers)
+        return _Box, (self.sandbox, self.limits, self.workers, self.image)
 
 
 _boxes: weakref.WeakSet[_Box] = weakref.WeakSet()

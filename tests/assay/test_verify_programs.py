@@ -39,10 +39,11 @@ STDIO = {
 class Oracle:
     """A sandbox that runs nothing and knows the programs of this page."""
 
-    def __init__(self, backend: str, workers: int | None, limits: Limits | None) -> None:
+    def __init__(self, backend: str, workers: int | None, limits: Limits | None, image: str | None) -> None:
         self.backend = "docker" if backend == "auto" else backend
         self.workers = workers or 3
         self.limits = limits
+        self.image = image
         self.closed = False
         self.asked: list[tuple[str, AssertTests | StdioTests]] = []
 
@@ -64,10 +65,12 @@ def boxes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Oracle]]:
     """Open oracles in place of sandboxes; each must be closed in the end."""
     opened: list[Oracle] = []
 
-    def open_oracle(backend: str, workers: int | None = None, limits: Limits | None = None) -> Oracle:
+    def open_oracle(
+        backend: str, workers: int | None = None, limits: Limits | None = None, image: str | None = None
+    ) -> Oracle:
         if backend == "bubblewrap":
             raise SandboxUnavailable("bwrap is not installed: apt install bubblewrap")
-        opened.append(Oracle(backend, workers, limits))
+        opened.append(Oracle(backend, workers, limits, image))
         return opened[-1]
 
     monkeypatch.setattr(opening, "open_sandbox", open_oracle)
@@ -211,6 +214,18 @@ def test_limits_and_workers_go_to_the_sandbox_once(boxes: list[Oracle]) -> None:
     assert boxes[1].workers == 3, "as many as the sandbox takes"
 
 
+@pytest.mark.parametrize("flags", [[], ["--sandbox", "docker"]])
+def test_an_image_goes_to_the_sandbox(boxes: list[Oracle], flags: list[str]) -> None:
+    told = run("--sandbox-image", "my-image:3", *flags, rows=[RIGHT]).stderr
+    assert boxes[0].image == "my-image:3"
+    assert "image my-image:3" in told
+    told = explain(RIGHT["response"], "--reference", "assert f(1) == 2", "--sandbox-image", "my-image:3", *flags).stdout
+    assert boxes[1].image == "my-image:3"
+    assert "image my-image:3" in told
+    assert "image" not in run(rows=[RIGHT]).stderr
+    assert boxes[2].image is None
+
+
 def test_the_summary_names_the_sandbox_and_counts_verdicts(boxes: list[Oracle]) -> None:
     told = run("--sandbox", "docker", rows=[RIGHT, HALF]).stderr
     assert "sandbox   docker, 3 workers" in told
@@ -234,6 +249,10 @@ def test_the_summary_names_the_sandbox_and_counts_verdicts(boxes: list[Oracle]) 
         (["--sandbox", "docker"], [{"response": "5", "answer": "5"}], "--sandbox is not for the task text"),
         (["--task", "math", "--time-limit", "2"], [], "--time-limit is not for the task math"),
         (["--memory-limit", "1"], [RIGHT], "--memory-limit"),
+        (["--sandbox", "restricted", "--sandbox-image", "x"], [RIGHT], "--sandbox-image is for --sandbox docker"),
+        (["--sandbox-image", "x", "--sandbox", "bubblewrap"], [RIGHT], "--sandbox-image is for --sandbox docker"),
+        (["--sandbox-image", "x"], [{"response": "5", "answer": "5"}], "--sandbox-image is not for the task text"),
+        (["--sandbox-image", ""], [RIGHT], "name of an image"),
     ],
 )
 def test_wrong_use(boxes: list[Oracle], flags: list[str], rows: list[dict[str, Any]], words: str) -> None:
@@ -260,11 +279,17 @@ def test_a_run_goes_on_and_keeps_its_settings(boxes: list[Oracle], tmp_path: Pat
     assert run(rows, "--output", output, "--sandbox", "docker").exit_code == 0, "auto had taken docker"
     assert len(boxes[1].asked) == 1, "only what was missing is judged; one of the two rows has no program"
     assert [json.loads(line)["score"]["reward"] for line in output.read_bytes().splitlines()] == [1.0, 0.0, 0.0, 1.0]
-    for flags in (["--sandbox", "restricted"], ["--credit", "fraction"], ["--time-limit", "9"], ["--blocks", "all"]):
+    for name, flags in {
+        "sandbox": ["--sandbox", "restricted"],
+        "image": ["--sandbox-image", "x"],
+        "credit": ["--credit", "fraction"],
+        "limits": ["--time-limit", "9"],
+        "blocks": ["--blocks", "all"],
+    }.items():
         result = run(rows, "--output", output, *flags)
         assert result.exit_code == 2
         assert "was begun with other settings" in result.stderr
-        assert flags[0].strip("-").split("-")[0].replace("time", "limits") in result.stderr
+        assert f"{name} was " in result.stderr
 
 
 # ---- one response, explained

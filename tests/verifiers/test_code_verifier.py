@@ -25,6 +25,7 @@ class Fake:
     """A sandbox that says what it is told to say, and notes what it was asked."""
 
     backend = "fake"
+    image: str | None = None
 
     def __init__(
         self, judgement: Judgement | Exception | Callable[[str], Judgement] | None = None, workers: int = 2
@@ -228,11 +229,14 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Fake]:
     """Open fakes in place of sandboxes, and list them."""
     boxes: list[Fake] = []
 
-    def open_fake(backend: str, workers: int | None = None, limits: Limits | None = None) -> Fake:
+    def open_fake(
+        backend: str, workers: int | None = None, limits: Limits | None = None, image: str | None = None
+    ) -> Fake:
         if backend == "bubblewrap":
             raise SandboxUnavailable("bwrap is not installed: apt install bubblewrap")
         boxes.append(Fake(workers=workers or 2))
         boxes[-1].backend = backend
+        boxes[-1].image = image
         return boxes[-1]
 
     monkeypatch.setattr(opening, "open_sandbox", open_fake)
@@ -297,14 +301,16 @@ def test_a_missing_backend_is_told_at_once(opened: list[Fake]) -> None:
 
 
 def test_a_verifier_goes_to_other_processes_by_its_settings(opened: list[Fake]) -> None:
-    verifier = CodeVerifier("docker", "fraction", "all", Limits(wall_seconds=3), 5, "[T]", "[/T]", True, "program")
-    verifier.start()
+    verifier = CodeVerifier(
+        "docker", "fraction", "all", Limits(wall_seconds=3), 5, "[T]", "[/T]", True, "program", "mine"
+    )
+    assert verifier.start().image == "mine"
     other = pickle.loads(pickle.dumps(verifier))
     assert len(opened) == 1
     assert (other.credit, other.blocks, other.open, other.close_tag, other.prefilled, other.name) == (
         "fraction", "all", "[T]", "[/T]", True, "program",
     )  # fmt: skip
-    assert other.start().workers == 5
+    assert (other.start().workers, other.start().image) == (5, "mine")
     assert len(opened) == 2
     verifier.close()
     other.close()
@@ -341,6 +347,10 @@ def test_a_fork_does_not_inherit_a_held_lock(opened: list[Fake]) -> None:
         ({"open": ""}, ValueError, "tag"),
         ({"sandbox": Fake(), "limits": Limits()}, ValueError, "open_sandbox"),
         ({"sandbox": Fake(), "workers": 2}, ValueError, "open_sandbox"),
+        ({"sandbox": Fake(), "image": "mine"}, ValueError, "open_sandbox"),
+        ({"sandbox": "bubblewrap", "image": "mine"}, ValueError, "Python of this machine"),
+        ({"sandbox": "restricted", "image": "mine"}, ValueError, "Python of this machine"),
+        ({"sandbox": "docker", "image": ""}, ValueError, "name of an image"),
     ],
 )
 def test_settings_that_mean_nothing(settings: dict[str, Any], error: type[Exception], words: str) -> None:
