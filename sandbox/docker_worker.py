@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import select
 import socket
 import struct
 import time
@@ -18,6 +19,7 @@ from typing import Any
 
 from ..records import Limits
 from .bootstrap import ENVIRONMENT, FLAGS, LOADER
+from .process_stream import ready
 
 __all__ = ["LABEL", "DockerStream", "start"]
 
@@ -39,17 +41,23 @@ class DockerStream:
     def recv(self, size: int) -> bytes:
         """Return up to `size` bytes of standard output."""
         while not self.left:
-            head = self._exactly(8)
-            if not head:
+            if not self._next_block():
                 return b""
-            kind, length = head[0], struct.unpack(">I", head[4:])[0]
-            if kind == 1:
-                self.left = length
-            else:
-                self.errors = (self.errors + self._exactly(length))[-10_000:]
         part = self.socket.recv(min(size, self.left))
         self.left -= len(part)
         return part
+
+    def _next_block(self) -> bool:
+        """Read the head of the next block, and all of it if it is of standard error; False at the end of the stream."""
+        head = self._exactly(8)
+        if not head:
+            return False
+        kind, length = head[0], struct.unpack(">I", head[4:])[0]
+        if kind == 1:
+            self.left = length
+        else:
+            self.errors = (self.errors + self._exactly(length))[-10_000:]
+        return True
 
     def _exactly(self, size: int) -> bytes:
         data = b""
@@ -67,6 +75,13 @@ class DockerStream:
     def settimeout(self, seconds: float) -> None:
         """Set the patience of the socket."""
         self.socket.settimeout(seconds)
+
+    def waits(self) -> bool:
+        """Tell whether there is something to read."""
+        while not self.left and ready(self.socket.fileno(), select.POLLIN, 0):
+            if not self._next_block():
+                return True
+        return self.left > 0
 
     def last_words(self) -> str:
         """Return the end of standard error."""

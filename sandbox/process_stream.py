@@ -13,6 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 __all__ = ["ProcessStream"]
 
 
+def ready(fd: int, event: int, seconds: float) -> bool:
+    """Wait until a descriptor is ready; not by select(), which knows none above 1023."""
+    poll = select.poll()
+    poll.register(fd, event)
+    return bool(poll.poll(max(0.0, seconds) * 1000))
+
+
 class ProcessStream:
     """A process and its standard streams; see worker.Stream.
 
@@ -40,8 +47,7 @@ class ProcessStream:
 
     def recv(self, size: int) -> bytes:
         """Return up to `size` bytes of standard output."""
-        ready, _, _ = select.select([self.read], [], [], self.patience)
-        if not ready:
+        if not ready(self.read, select.POLLIN, self.patience):
             raise TimeoutError
         return os.read(self.read, size)
 
@@ -50,8 +56,7 @@ class ProcessStream:
         left = memoryview(data)
         until = time.monotonic() + self.patience
         while left:
-            _, ready, _ = select.select([], [self.write], [], max(0.0, until - time.monotonic()))
-            if not ready:
+            if not ready(self.write, select.POLLOUT, until - time.monotonic()):
                 raise TimeoutError
             with contextlib.suppress(BlockingIOError):
                 left = left[os.write(self.write, left[: 1 << 16]) :]
@@ -59,6 +64,10 @@ class ProcessStream:
     def settimeout(self, seconds: float) -> None:
         """Set how long recv and sendall wait."""
         self.patience = seconds
+
+    def waits(self) -> bool:
+        """Tell whether there is something to read."""
+        return ready(self.read, select.POLLIN, 0)
 
     def last_words(self) -> str:
         """Return what is there of standard error."""

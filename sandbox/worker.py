@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import time
 from dataclasses import asdict
 from typing import Any, Protocol
@@ -40,6 +39,9 @@ class Stream(Protocol):
 
     def settimeout(self, seconds: float) -> None:
         """Raise TimeoutError from recv and sendall that take longer."""
+
+    def waits(self) -> bool:
+        """Tell whether the supervisor wrote something that was not read."""
 
     def close(self) -> None:
         """End the sandbox at once, with everything in it, and wait until it is gone."""
@@ -74,6 +76,8 @@ class Worker:
         self.channel.deadline = time.monotonic() + cases * (self.limits["wall_seconds"] + 1) + SLACK
         self.runs += 1
         try:
+            if self.stream.waits():
+                raise Malformed("words that nobody asked for")
             if self.tests != tests:
                 if self.tests is not None:
                     self.channel.send(["next"])
@@ -83,12 +87,17 @@ class Worker:
             self.channel.send(["judge", run, solution])
             while True:
                 answer = self.channel.receive()
+                if answer[0] == "lost":
+                    raise Malformed("an examiner that has no tests")
                 if answer[0] == "verdict" and answer[1] == run:
-                    return list(answer[2:])
+                    *words, spent = answer[2:]
+                    if spent:
+                        self.tests = None
+                    return words
                 if answer[0] == "gone":
                     self.tests = None
                     return _without_examiner(answer[1])
-        except (Closed, Late, Malformed, OSError, json.JSONDecodeError, TypeError, IndexError, KeyError) as error:
+        except (Closed, Late, Malformed, OSError, ValueError, TypeError, IndexError, KeyError) as error:
             raise WorkerDied(f"{type(error).__name__}: {error} {self.stream.last_words()[-500:]}") from None
 
     def close(self) -> None:

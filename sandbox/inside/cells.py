@@ -103,13 +103,13 @@ class UserCell:
         pid = fork()
         if pid:
             os.pwrite(self.first_to_go, self.usual, 0)
-        return pid  # type: ignore[no-any-return]
+        return pid
 
     def fork_examiner(self) -> int:
         """Fork an examiner."""
         self.examiners += 1
         self.examiner = self.first + 1 + self.count + self.examiners % self.count
-        return fork()  # type: ignore[no-any-return]
+        return fork()
 
     def memory(self, examiner: int) -> int:
         """Return the bytes that the processes of the run have of their own, 0 where a cgroup counts them."""
@@ -124,7 +124,7 @@ class UserCell:
 
     def kill(self, pid: int) -> None:
         """Kill all processes of the run; `end_candidate` is still to come."""
-        os.setresuid(self.candidate, self.candidate, 0)
+        os.setresuid(0, self.candidate, 0)
         try:
             os.kill(-1, signal.SIGKILL)
         finally:
@@ -141,10 +141,10 @@ class UserCell:
     def _end(self, pid: int, user: int, places: Sequence[str]) -> dict[str, Any]:
         """Kill every process of the user until none is left, and remove its files.
 
-        The kernel kills all of them in one step, in which none can fork; the loop does not rely on it. It is done as
-        that user: process 1 cannot be hurt by its processes then, and can hurt nobody else's.
+        The kernel kills all of them in one step, in which none can fork; the loop does not rely on it. It is done with
+        the rights of that user, so it can hurt nobody else's; the real user stays root, whom nobody here may signal.
         """
-        os.setresuid(user, user, 0)
+        os.setresuid(0, user, 0)
         try:
             os.kill(-1, signal.SIGKILL)
             ended = how_it_ended(pid)
@@ -187,7 +187,7 @@ def empty(place: str) -> None:
         return
     if not waiting:
         return
-    serial = 0
+    serial, mark = 0, os.urandom(8).hex()  # nobody can have taken the names before
     while waiting:
         path = waiting.pop()
         try:
@@ -197,7 +197,7 @@ def empty(place: str) -> None:
             os.chmod(path, 0o700)
             for name in os.listdir(path):
                 serial += 1
-                inner, moved = f"{path}/{name}", f"{place}/.leaving-{os.getpid()}-{serial}"
+                inner, moved = f"{path}/{name}", f"{place}/.{mark}-{serial}"
                 if os.path.isdir(inner) and not os.path.islink(inner):
                     os.chmod(inner, 0o700)
                     os.rename(inner, moved)
@@ -238,6 +238,8 @@ class NamespaceCell:
             return 0
         os.close(write)
         pid = int.from_bytes(os.read(read, 4), "big")
+        if not pid:
+            raise OSError("no namespaces for a run")
         self.keepers[pid] = (keeper, read)
         return pid
 
@@ -245,8 +247,11 @@ class NamespaceCell:
 
     def _keep(self, write: int) -> None:
         """In the keeper: return in the program, never here."""
-        check("unshare", NEW_PROCESSES | NEW_MOUNTS | NEW_IPC)
-        pid = fork()
+        try:
+            check("unshare", NEW_PROCESSES | NEW_MOUNTS | NEW_IPC)
+            pid = fork()
+        except OSError:
+            os._exit(1)
         if not pid:
             os.close(write)
             return
@@ -309,7 +314,7 @@ class BareCell:
 
     def fork_candidate(self) -> int:
         """Fork a process; return its number, or 0 in it."""
-        return fork()  # type: ignore[no-any-return]
+        return fork()
 
     fork_examiner = fork_candidate
 

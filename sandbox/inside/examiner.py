@@ -11,6 +11,7 @@ import io
 import json
 import os
 import random
+import resource
 import socket
 import sys
 import time
@@ -21,11 +22,13 @@ from .frames import Channel, Closed, Late, Malformed
 from .kernel import processor, stay
 from .outcome import BadTests, Outcome, ended
 from .peer import Gone, Peer
+from .proxies import Proxy
 from .stdio import StdioSet
 from .tests_of_asserts import AssertSet
 
 __all__ = ["Examiner"]
 
+MOST_RESIDENT = 128 << 10  # KiB of memory that an examiner may have had and still judge another solution
 # What tests replace to control a solution in the same process; here the solution would never see it.
 WATCHED: list[tuple[Any, str]] = [
     *((builtins, name) for name in ("input", "print", "open", "__import__")),
@@ -60,7 +63,12 @@ class Examiner:
             elif message[0] == "next":
                 return
             elif message[0] == "judge":
-                self.host.send(self.judge(*message[1:]))
+                verdict = self.judge(*message[1:])
+                self.host.send([*verdict, self.spent()])
+                if self.previous is not None:
+                    self.previous.close()
+                if self.spent():
+                    return
                 os.sched_setaffinity(0, self.anywhere)
 
     def prepare(self, tests: dict[str, Any]) -> None:
@@ -70,18 +78,24 @@ class Examiner:
         except BadTests as error:
             self.bad = str(error)
 
+    def spent(self) -> bool:
+        """Tell whether this process should not judge another solution: its tests or the last values left a mark on it."""
+        if isinstance(self.tests, AssertSet) and not self.tests.reusable:
+            return True
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MOST_RESIDENT
+
     # ---- one solution
 
     def judge(self, run: str, source: str) -> list[Any]:
         """Return ["verdict", run, status, passed, total, cases, detail]."""
         if self.bad or self.tests is None:
-            return ["verdict", run, "bad_reference", 0, 0, [], self.bad or "there are no tests"]
+            return ["verdict", run, "bad_reference", 0, 0, [], self.bad] if self.bad else ["lost", run]
         try:
             if isinstance(self.tests, StdioSet):
                 return self._verdict(run, *self.tests.judge(self, source))
             return self._verdict(run, *self._judge_asserts(self.tests, source))
-        except BadTests as error:
-            return ["verdict", run, "bad_reference", 0, 0, [], str(error)]
+        finally:
+            sys.modules["__main__"] = self.main
 
     def _verdict(self, run: str, outcomes: list[Outcome], total: int, detail: str) -> list[Any]:
         first = next((each for each in outcomes if each.status != "correct"), None)
@@ -128,7 +142,7 @@ class Examiner:
             _, found, nodes = answer
             names = [name for name in found if name in wanted]
             stubs = zip(names, peer.objects.unpack([found[name] for name in names], nodes), strict=True)
-            return {name: stub for name, stub in stubs if not _catches_asserts(stub)}
+            return {name: stub for name, stub in stubs if isinstance(stub, Proxy) or _is_new_exception(stub)}
         except Closed:
             peer.gone = "closed"
         except Late:
@@ -170,9 +184,8 @@ class Examiner:
         self.warden.send(b"leave")
 
 
-def _catches_asserts(stub: Any) -> bool:
-    """Tell whether `except stub` would hide that an assert failed."""
-    return isinstance(stub, type) and issubclass(AssertionError, stub)
+def _is_new_exception(stub: Any) -> bool:
+    return isinstance(stub, type) and issubclass(stub, BaseException) and stub.__module__ == "solution"
 
 
 class _Nowhere(io.BufferedIOBase):
@@ -235,7 +248,7 @@ class Carried:
         return found or None
 
     def apply(self, extras: Any) -> None:
-        if not extras:
+        if type(extras) is not dict:
             return
         said = extras.get("said")
         if type(said) is str and sys.stdout is not self.sink:

@@ -36,17 +36,27 @@ __all__ = [
     "trim",
 ]
 
-# The C library's fork, without what Python does after os.fork() in the child: new locks, a new random seed, hooks of
-# modules. A process with one thread needs none of that, and it is half of what a fork costs. The random generator then
-# starts alike in every run, so that a program which draws from it is judged alike every time.
 _python_libc = ctypes.PyDLL(None, use_errno=True)
-fork = _python_libc.fork
 processor = _python_libc.sched_getcpu
 
 NEW_MOUNTS, NEW_IPC, NEW_PROCESSES = 0x00020000, 0x08000000, 0x20000000  # CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID
 NO_SUID, NO_DEVICES, NO_EXEC = 2, 4, 8  # MS_NOSUID, MS_NODEV, MS_NOEXEC
 NO_NEW_PRIVILEGES, SET_SECCOMP, DROP_BOUNDING = 38, 22, 24  # PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, PR_CAPBSET_DROP
 CAPABILITIES_VERSION = 0x20080522
+
+
+def fork() -> int:
+    """Fork; raises OSError.
+
+    This is the C library's fork, without what Python does after os.fork() in the child: new locks, a new random seed,
+    hooks of modules. A process with one thread needs none of that, and it is half of what a fork costs. The random
+    generator then starts alike in every run, so that a program which draws from it is judged alike every time.
+    """
+    pid: int = _python_libc.fork()
+    if pid < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"fork: {os.strerror(number)}")
+    return pid
 
 
 # ---- limits and processes

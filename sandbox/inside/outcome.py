@@ -81,7 +81,7 @@ def shown(value: Any) -> str:
     """Return a short text of a value, without asking the solution for anything."""
     try:
         return _short.repr(value)
-    except Exception:
+    except BaseException:  # sorting a set of proxies refuses
         return f"<{type(value).__name__}>"
 
 

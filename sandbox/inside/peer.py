@@ -58,7 +58,8 @@ class Peer:
         self.unverifiable = ""  # why, once something could not cross
         self.gone: str = ""  # why, once the other side is lost: "closed", "late" or what was malformed
         self.asked = 0
-        self.returned: set[int] = set()  # objects that functions returned, unlike those that tests made from a class
+        self.depth = 0  # of calls within calls
+        self.failed = False  # an assert of the tests failed in a function that they passed in
 
     # ---- asking
 
@@ -77,28 +78,26 @@ class Peer:
             raise Gone(self.gone)
         self.asked += 1
         keywords = keywords or {}
-        if operation != "call":
-            return self._asked(operation, number, name, args, keywords)
-        self.log.asked(type(self.objects.by_number[number]).__name__, args, keywords)
+        if operation == "call":
+            self.log.asked(type(self.objects.by_number[number]).__name__, args, keywords)
         try:
             value = self._asked(operation, number, name, args, keywords)
-        except (
-            StopIteration
-        ):  # in a function that map() or a comprehension calls, it would look like the end of the cases
-            raise self.note("StopIteration raised by a call") from None
+        except (StopIteration, StopAsyncIteration):
+            # In a function that map() or a comprehension calls, it would look like the end of the cases.
+            raise self.note(f"StopIteration raised by {operation}") from None
         except BaseException as error:
-            self.log.raised = error
+            if operation == "call":
+                self.log.raised = error
             raise
-        self.log.gave(value)
-        if isinstance(value, Proxy) and not _is_class(self.objects.by_number[number]):
-            self.returned.add(self.objects.numbers[id(value)])
+        if operation == "call":
+            self.log.gave(value)
         return value
 
     def _asked(
         self, operation: str, number: int, name: str | None, args: Sequence[Any], keywords: Mapping[str, Any]
     ) -> Any:
         dropped = [] if self.trusting else self.objects.dropped()
-        items, nodes = self._pack([*args, *keywords.values()])
+        items, nodes = self._pack([*args, *keywords.values()], self.depth > 0)
         named = dict(zip(keywords, items[len(args) :], strict=True))
         self._send(["?", operation, number, name, items[: len(args)], named, nodes, dropped, self.extras()])
         del args, keywords, items, nodes, named
@@ -118,7 +117,7 @@ class Peer:
             if tag == "!" and not isinstance(value, BaseException):
                 raise Malformed("a raised value that is no exception")
             self.apply(extras)
-        except (Malformed, ValueError, TypeError, KeyError, IndexError) as error:
+        except (Malformed, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             raise self._lost(f"malformed: {error}") from None
         if tag == "!":
             raise value
@@ -142,6 +141,8 @@ class Peer:
             self.apply(extras)
         except (Malformed, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             raise self._lost(f"malformed: {error}") from None
+        outermost = self.trusting and not self.depth
+        self.depth += 1
         try:
             try:
                 tag, value = (
@@ -153,13 +154,16 @@ class Peer:
             except (Unverifiable, Gone):
                 raise
             except BaseException as error:  # whatever a program raises is its answer
+                self.failed = self.failed or isinstance(error, AssertionError)
                 error.__traceback__ = None
                 tag, value = "!", error
             del values, target, message
-            (item,), written = self._pack([value])
+            (item,), written = self._pack([value], brief=not outermost)
             self._send([tag, item, written, [], self.extras()])
         except Unverifiable as error:
             self._send(["~", str(error)])
+        finally:
+            self.depth -= 1
 
     def _perform(self, operation: str, target: Any, name: Any, values: list[Any], keywords: dict[str, Any]) -> Any:
         args = values[: len(values) - len(keywords)]
@@ -197,6 +201,8 @@ class Peer:
             return
         if form == "i" and type(name) is str:
             public = not name.startswith("_")
+            if operation in ("set", "del") and callable(getattr(target, name, None)):
+                raise self.note(f"a method of the tests' {type(target).__name__} that the solution replaces")
             if (operation in ("get", "set", "del") and public) or (operation == "do" and _harmless(name)):
                 return
         raise AttributeError(f"a {form} of the tests does not allow {operation} {str(name)[:40]}")
@@ -208,9 +214,9 @@ class Peer:
         self.unverifiable = self.unverifiable or why
         return Unverifiable(why)
 
-    def _pack(self, values: list[Any]) -> tuple[list[Any], list[Any]]:
+    def _pack(self, values: list[Any], brief: bool = False) -> tuple[list[Any], list[Any]]:
         try:
-            return self.objects.pack(values)
+            return self.objects.pack(values, brief)
         except Exception as error:  # a value of the program whose own code fails while it is read
             raise self.note(f"a value that cannot cross: {type(error).__name__}: {str(error)[:200]}") from None
 
@@ -245,10 +251,6 @@ class Peer:
     def _lost(self, why: str) -> Gone:
         self.gone = self.gone or why
         return Gone(why)
-
-
-def _is_class(target: Any) -> bool:
-    return isinstance(target, Proxy) and type(target)._assay_form == "c"
 
 
 def _harmless(name: str) -> bool:

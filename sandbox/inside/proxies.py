@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -40,8 +40,7 @@ FUNCTIONS = (
     types.WrapperDescriptorType,
     types.MethodDescriptorType,
 )
-# Methods of plain values that answer a question about them. A value that a function returned must be one of these
-# types to be asked so: an object that answers for itself could be any answer.
+# Methods of plain values that answer a question about them: an object that answers for itself could be any answer.
 PREDICATES = frozenset(
     "startswith endswith isalnum isalpha isascii isdecimal isdigit isidentifier islower isnumeric isprintable isspace "
     "istitle isupper issubset issuperset isdisjoint is_integer".split()
@@ -63,7 +62,7 @@ def described(value: Any, item: Callable[[Any], Any]) -> list[Any]:
     if isinstance(value, type):
         if issubclass(value, BaseException):
             base = next(each for each in value.__mro__[1:] if issubclass(each, BaseException))
-            return ["X", value.__name__, item(base)]
+            return ["X", value.__name__, kinds.class_name(base) or item(base)]
         return ["c", value.__name__, *_features(made)]
     if isinstance(value, FUNCTIONS):
         return ["f", getattr(value, "__name__", "function"), "__call__", "", ""]
@@ -100,11 +99,19 @@ def stand_in(peer: Peer, number: int, words: list[Any], value: Callable[[Any], A
         raise TypeError("a handle without a name")
     name = name[:100]
     if form == "X":
-        return _exception_class(name, value(words[2]))
+        return _exception_class(name, kinds.named_class(words[2]) if type(words[2]) is str else value(words[2]))
     if form == "g":
         return _coroutine(peer, number)
-    made = _proxy_class(name, form, *words[2:5])
-    return made(peer, number)
+    remote, judged, based = (
+        _known(each, among) for each, among in zip(words[2:5], (REMOTE, JUDGED, JUDGED), strict=True)
+    )
+    return _proxy_class(name, form, remote, judged, based)(peer, number)
+
+
+def _known(names: str, among: Sequence[str]) -> str:
+    """Return those of the names that there are, in one order: what is cached must not grow as the other side likes."""
+    given = set(names[:2000].split())
+    return " ".join(name for name in among if name in given)
 
 
 def _exception_class(name: str, base: Any) -> Any:
@@ -146,7 +153,7 @@ class Proxy(metaclass=_Kind):
 
     def __getattr__(self, name: str) -> Any:
         peer, number, _ = object.__getattribute__(self, "_assay")
-        if name in PREDICATES and number in peer.returned:
+        if name in PREDICATES:
             raise refused(self, name)
         return peer.ask("get", number, name)
 

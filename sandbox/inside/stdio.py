@@ -58,7 +58,7 @@ class _Run:
         self.limits = limits = examiner.limits
         self.output = bytearray()
         self.most = int(limits["output_bytes"])
-        self.late = False
+        self.late = self.drained = False
         self.report: Any = None
         wire, theirs = socket.socketpair()
         stdin, feed = _pipe()
@@ -86,6 +86,9 @@ class _Run:
                 ready = {key.fileobj for key, _ in selector.select(max(0.0, deadline - time.monotonic()))}
                 if self.drain in ready and self._drained() == b"":
                     selector.unregister(self.drain)
+                    self.drained = True
+                    if wire not in selector.get_map():
+                        break
                 if self.feed in ready:
                     given = given[self._fed(given) :]
                     if not given:
@@ -94,7 +97,9 @@ class _Run:
                 if wire in ready:
                     with contextlib.suppress(Exception):
                         self.report = channel.receive()
-                    break
+                    if self.report is not None or self.drained:
+                        break
+                    selector.unregister(wire)  # it closed its end of the wire: the end of its output tells
                 self.late = time.monotonic() >= deadline
         while len(self.output) <= self.most and self._drained():
             pass  # what it printed before it ended is in the pipe

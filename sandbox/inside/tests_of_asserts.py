@@ -19,8 +19,23 @@ from typing import Any
 from .outcome import BadTests, Outcome, described
 from .peer import Gone, Peer
 from .proxies import Unverifiable
+from .purity import leave_no_mark
 
 __all__ = ["AssertSet"]
+
+
+class _Reached(BaseException):
+    """The setup uses something of the solution."""
+
+
+class _Absent:
+    """Stands for a part of the solution before there is one."""
+
+    def _use(self, *args: Any, **keywords: Any) -> Any:
+        raise _Reached
+
+    __call__ = __getattr__ = __getitem__ = __iter__ = __len__ = __bool__ = __mro_entries__ = __instancecheck__ = _use
+    __str__ = __repr__ = __hash__ = __eq__ = __lt__ = __add__ = __enter__ = __setattr__ = _use  # type: ignore[assignment]
 
 
 class AssertSet:
@@ -50,6 +65,21 @@ class AssertSet:
         self.wanted = sorted(used | ({entry_point} if entry_point else set()))
         if not self.wanted:
             raise BadTests("the tests use nothing of the solution")
+        self.reusable = leave_no_mark(self.trees.values())
+        self._try_setup()
+
+    def _try_setup(self) -> None:
+        """Find out whether the setup fails by itself, before there is a solution that could be the reason."""
+        main = sys.modules["__main__"]
+        try:
+            space = self.namespace(dict.fromkeys(self.wanted, _Absent()))
+            exec(self.setup[1], space)
+        except _Reached:
+            pass
+        except BaseException as error:
+            raise BadTests(f"the setup fails before it reaches the solution: {described(error)}") from None
+        finally:
+            sys.modules["__main__"] = main
 
     def namespace(self, stubs: dict[str, Any]) -> dict[str, Any]:
         """Return a fresh namespace of the tests, registered as the main module."""
@@ -63,15 +93,9 @@ class AssertSet:
 
     def run(self, peer: Peer, stubs: dict[str, Any]) -> Iterator[Outcome]:
         """Yield the outcome of each case, or one alone where the setup fails; stops when the solution is gone."""
-        try:
-            space = self.namespace(stubs)
-        except Exception as error:
-            raise BadTests(f"the prompt does not run: {type(error).__name__}: {error}") from None
-        before = peer.asked
+        space = self.namespace(stubs)
         failed = self._tried(peer, self.setup[1], space, "setup")
         if failed is not None:
-            if peer.asked == before and not peer.gone and not isinstance(peer.log.error, NameError | AssertionError):
-                raise BadTests(f"the setup fails before it reaches the solution: {failed.words[4]}")
             yield failed
             return
         if not self.cases:
@@ -86,7 +110,7 @@ class AssertSet:
         """Run one piece of the tests; return None if nothing went wrong."""
         log = peer.log
         log.clear()
-        peer.unverifiable = ""
+        peer.unverifiable, peer.failed = "", False
         status, got = "correct", ""
         try:
             exec(code, space)
@@ -101,6 +125,8 @@ class AssertSet:
             got = "" if peer.gone in ("late", "closed") else peer.gone
         elif peer.unverifiable:
             status, got = "unverifiable", peer.unverifiable
+        elif status == "correct" and peer.failed:
+            status, got = "incorrect", "an assert in a function that the tests passed in failed"
         if status == "correct":
             return None
         if log.error is not None and log.raised is log.error:

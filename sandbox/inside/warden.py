@@ -7,10 +7,12 @@ that needs them, so a candidate finds nothing of another run in the memory that 
 
 from __future__ import annotations
 
+import _signal
 import gc
 import json
 import os
 import random
+import signal
 import socket
 import struct
 import sys
@@ -33,6 +35,7 @@ EXAMINER_GRACE = 0.4  # ... and the examiner, if it has not come to a verdict
 TICK = 0.1
 WIRE = 3  # the candidate's descriptor for it
 FD = struct.Struct("@i")
+NOT_ENTERED = 98  # exit code of a candidate that could not be shut in: our fault, or a program that says so
 HOST_GONE = 97  # exit code of an examiner whose host is gone
 
 
@@ -122,6 +125,8 @@ class Warden:
             return {}
         ended = self.cell.end_candidate(self.run)
         self.run = 0
+        if ended.get("code") == NOT_ENTERED:
+            raise cells.Dirty("a process could not be shut in")
         if self.late:
             ended["late"] = True
         if self.too_large:
@@ -157,7 +162,11 @@ class Warden:
                 os.dup2(fd, place)
             os.dup2(fds[0], WIRE)
             os.closerange(WIRE + 1, 1 << 20)
-            self.cell.enter_candidate()
+            try:
+                self.cell.enter_candidate()
+            except BaseException:
+                os._exit(NOT_ENTERED)
+            _signal.signal(signal.SIGINT, _signal.default_int_handler)
             if what == b"program":
                 run_program(WIRE)
             else:
@@ -183,6 +192,7 @@ def main(config: dict[str, Any]) -> None:
             __import__(name)
         except Exception:
             sys.modules.pop(name, None)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     host = Pipes(os.dup(0), os.dup(1))
     nothing = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1):
