@@ -26,6 +26,7 @@ from .sandbox_command import sandbox
 from .settings import DEADLINE, FOR_ANSWERS, FOR_CODE, Settings, settle
 from .summary import say, show, summarise
 from .tally import Tally
+from .verifiers.code_verifier import BAD_TESTS
 from .verifiers.thinking import CLOSE, OPEN
 from .verifying import Job, opened_sandbox, verify_file
 
@@ -240,13 +241,13 @@ def explain(
     line: int,
     **flags: Any,
 ) -> None:
-    r"""Say how one RESPONSE (`-` or nothing: standard input) gets its reward.
+    """Say how one RESPONSE (`-` or nothing: standard input) gets its reward.
 
     What was taken as its answer and how, how both sides were read, which lane decided, and why; of a program, what
     became of each test.
 
     \b
-    assay explain 'so it is \boxed{\frac12}' --reference 0.5
+    assay explain 'so it is \\boxed{\\frac12}' --reference 0.5
     assay explain --file outputs.jsonl --line 17
     assay explain 'def inc(n): return n + 2' --reference 'assert inc(1) == 2'
 
@@ -273,6 +274,8 @@ def explain(
             paired = Pairing(fields, known, settings.answer_after, settings.is_code).pair(row)
         except FieldError as error:
             raise WrongUse(str(error) if file is None else f"row {line}: {error}") from None
+        if file is None and BAD_TESTS in paired[1].meta:
+            raise WrongUse(paired[1].meta[BAD_TESTS])
         with settings.verifier(workers=1) as verifier:
             opened_sandbox(verifier)
             verdict = explained(verifier, settings, *paired)

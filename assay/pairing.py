@@ -18,6 +18,7 @@ from .datasets.jsonl import RowError, read_rows
 from .given_tests import BadTests, find_tests, looks_like_tests
 from .presets import CODE_TASKS, tests_in
 from .records import AssertTests, Problem, StdioTests
+from .verifiers.code_verifier import BAD_TESTS
 
 __all__ = ["Fields", "Pairing", "References", "WrongUse"]
 
@@ -96,7 +97,7 @@ def _read_problems(source: str, fields: Fields) -> Iterable[Problem]:
             found = find_field(row, "reference", named)
             if found is None:
                 raise FieldError(missing(row, "reference", "--reference-field"))
-        except FieldError as error:
+        except (FieldError, BadTests) as error:
             raise WrongUse(f"--references {source}, line {number}: {error}") from None
         yield Problem(id.value, prompt.value if prompt else "", found.value)
 
@@ -161,7 +162,10 @@ class Pairing:
         """Return the problem with the tests of the row itself, or of its id."""
         prompt = self._prompt(row)
         if self.references is None:
-            return Problem(name, prompt, tests=_tests(row, prompt, self.fields.reference))
+            try:
+                return Problem(name, prompt, tests=_tests(row, prompt, self.fields.reference))
+            except BadTests as error:  # no fault of the response, and a verdict of its own: BAD_REFERENCE
+                return Problem(name, prompt, meta={BAD_TESTS: str(error)})
         problem = self._found(name)
         if problem.tests is None:
             raise FieldError(f"the problem {name!r:.80} has an answer but no tests; programs are judged by tests")
@@ -225,11 +229,8 @@ _FOR_PROGRAMS = f"--task {', '.join(CODE_TASKS)} run them"
 
 
 def _tests(row: Mapping[str, Any], prompt: str, named: str | None) -> AssertTests | StdioTests:
-    """Return the tests in a row; raises FieldError if there are none, or none that can be used."""
-    try:
-        tests = find_tests(row, prompt, named)
-    except BadTests as error:
-        raise FieldError(str(error)) from None
+    """Return the tests in a row; raises FieldError if there are none, BadTests if they cannot be used."""
+    tests = find_tests(row, prompt, named)
     if tests is None:
         where = f"in {named!r}" if named is not None else "found"
         raise FieldError(

@@ -31,6 +31,13 @@ def test_it_says_what_was_extracted_how_both_were_read_which_lane_and_why():
     assert {"how", "answer read", "reference read", "task", "settings"} <= lines.keys()
 
 
+def test_the_help_has_each_example_on_a_line():
+    lines = [line.strip() for line in explain("--help").stdout.splitlines()]
+    assert r"assay explain 'so it is \boxed{\frac12}' --reference 0.5" in lines
+    assert "assay explain --file outputs.jsonl --line 17" in lines
+    assert "\\b" not in lines
+
+
 def test_a_response_without_an_answer_says_that_nothing_was_extracted():
     lines = told(explain("no idea", "--reference", "4", "--task", "math"))
     assert lines["extracted"] == "nothing"

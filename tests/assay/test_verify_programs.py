@@ -124,14 +124,16 @@ def test_each_row_comes_back_with_its_verdict(boxes: list[Oracle]) -> None:
         "incorrect",
         "no_answer",
         None,
-        None,
+        "bad_reference",
         "correct",
     ]
     assert scores(result)[0]["answer"] == "def f(x):\n    return x + 1\n"
     assert scores(result)[1]["detail"] == "test 2 of 2: f(2) should give 3, gave 2"
     errors = [json.loads(line).get("error") for line in result.stdout.splitlines()]
     assert errors[3] == "row 4: no response found; fields are id; name it with --response-field"
-    assert errors[4].startswith("row 5: code or tests are not Python")
+    assert errors[4] is None
+    assert scores(result)[4]["reward"] is None
+    assert scores(result)[4]["detail"].startswith("code or tests are not Python")
     assert result.exit_code == 3
 
 
@@ -148,6 +150,23 @@ def test_a_row_without_tests_says_what_to_do(boxes: list[Oracle]) -> None:
         ).exit_code
         == 0
     )
+
+
+def test_tests_that_cannot_be_used_are_no_fault_of_the_response(boxes: list[Oracle], tmp_path: Path) -> None:
+    rows = [RIGHT, {**RIGHT, "test_list": ["assert ("]}, {**SILENT, "test_list": ["assert ("]}, RIGHT]
+    for flags in ([], ["--format", "think"]):
+        result = run("--task", "mbpp", *flags, rows=rows)
+        assert [score["reward"] is None for score in scores(result)] == [False, True, True, False]
+        assert {score["status"] for score in scores(result)[1:3]} == {"bad_reference"}
+        assert result.exit_code == 3
+
+    tests = write(tmp_path / "problems.jsonl", rows[:2])
+    told = explain("--file", str(tests), "--line", "2")
+    assert told.exit_code == 3
+    assert "bad_reference, no reward: code or tests are not Python" in told.stdout
+    result = run("--references", tests, "--task", "mbpp", rows=[RIGHT])
+    assert result.exit_code == 2, "one bad line of a file of references is better mended than left out"
+    assert "line 2: code or tests are not Python" in result.stderr
 
 
 def test_tests_come_by_id_from_a_file(boxes: list[Oracle], tmp_path: Path) -> None:
