@@ -135,7 +135,15 @@ def build_from(client: docker.DockerClient, image: str, packages: Sequence[str] 
     try:
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "Dockerfile").write_text(DOCKERFILE.read_text(encoding="utf-8"), encoding="utf-8")
-            client.images.build(path=folder, tag=BASE, buildargs=arguments, labels=labels, rm=True, forcerm=True)
+            client.images.build(
+                path=folder,
+                tag=BASE,
+                buildargs=arguments,
+                labels=labels,
+                network_mode=None if packages else "none",
+                rm=True,
+                forcerm=True,
+            )
     except errors.BuildError as error:
         lines = "".join(str(entry.get("stream", "")) for entry in error.build_log)[-2000:]
         raise SandboxUnavailable(f"no image could be built from {image}: {error}\n{lines}".rstrip()) from error
