@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
@@ -83,7 +84,8 @@ def script_tests(script: str, entry_point: str | None = None, prompt: str = "") 
         body = parse(script).body
     except FAULTS as error:
         raise BadTests(f"the tests are not Python: {getattr(error, 'msg', error)}") from None
-    body = [node for node in body if not _takes_the_solution(node)]
+    body = [node for node in body if not _takes_the_solution(node) and not _starts_a_runner(node)]
+    body = [node for node in body if not _is_idle_import(node, body)]
     functions = {node.name: node for node in body if isinstance(node, _FUNCTIONS)}
     solution = _solution_names(script) | ({re.split(r"\W", entry_point)[0]} if entry_point else set())
     testing = _that_mention(functions, solution | ({"check"} if "check" in functions else set()))
@@ -96,13 +98,60 @@ def script_tests(script: str, entry_point: str | None = None, prompt: str = "") 
         if "check" in functions and entry_point:
             cases = [f"check({entry_point})"]
         else:
-            tests = [node for name, node in functions.items() if name.startswith("test") and not _parameters(node)]
+            tests = _test_functions(body, functions)
             # in the case itself, so that the function under test is a name that the case uses
             setup = [node for node in body if node not in tests]
             cases = [f"{_source(script, [node])}\n{node.name}()" for node in tests]
     if not cases:
-        raise BadTests("the tests hold nothing that is run: no assert, no call, no check(candidate)")
+        raise BadTests("the tests hold nothing that is run: no assert, no call, no check(candidate), no test_...()")
     return AssertTests(cases, _source(script, setup), entry_point, _prefix(prompt, entry_point))
+
+
+def _test_functions(body: list[ast.stmt], functions: Mapping[str, ast.stmt]) -> list[ast.stmt]:
+    """Return the functions `test_...` of a script that runs nothing itself.
+
+    Raises BadTests for tests that only pytest or unittest could run: left out, they would be passed by anything.
+    """
+    tests: list[ast.stmt] = []
+    used = Counter(name for node in body for name in _names(node))
+    for node in body:
+        if isinstance(node, ast.ClassDef) and not used[node.name]:
+            if any(isinstance(part, _FUNCTIONS) and part.name.startswith("test") for part in node.body):
+                raise BadTests(f"the tests of class {node.name} are not read: {_REMEDY}")
+        if not isinstance(node, _FUNCTIONS) or not node.name.startswith("test") or functions[node.name] is not node:
+            continue
+        if isinstance(node, ast.AsyncFunctionDef):
+            raise BadTests(f"{node.name} is async, and nothing would await it: {_REMEDY}")
+        if not _parameters(node):
+            tests.append(node)
+        elif not used[node.name]:  # else a helper
+            raise BadTests(f"{node.name} has parameters, which nothing would fill: {_REMEDY}")
+    return tests
+
+
+_REMEDY = "write them as asserts, or as functions test_...() without parameters"
+
+
+def _starts_a_runner(node: ast.stmt) -> bool:
+    """Whether this only starts pytest or unittest, as in `if __name__ == "__main__": pytest.main()`."""
+    names = _names(node)
+    return (
+        isinstance(node, (ast.If, ast.Expr))
+        and not names.isdisjoint(_RUNNERS)
+        and names <= _RUNNERS | {"__name__", "__file__", "sys"}
+    )
+
+
+_RUNNERS = {"pytest", "unittest"}
+
+
+def _is_idle_import(node: ast.stmt, body: list[ast.stmt]) -> bool:
+    """Whether this imports pytest and nobody uses it: the sandbox need not have it."""
+    return (
+        isinstance(node, ast.Import)
+        and [(alias.name, alias.asname) for alias in node.names] == [("pytest", None)]
+        and not any("pytest" in _names(other) for other in body)
+    )
 
 
 def _takes_the_solution(node: ast.stmt) -> bool:
@@ -176,8 +225,10 @@ def _ends_line(lines: list[str], node: ast.stmt) -> bool:
 
 
 def _parameters(node: ast.AST) -> bool:
+    """Whether a call has to bring arguments."""
     arguments: ast.arguments = node.args  # type: ignore[attr-defined]
-    return bool(arguments.args or arguments.posonlyargs or arguments.kwonlyargs)
+    needed = len(arguments.posonlyargs) + len(arguments.args) - len(arguments.defaults)
+    return needed > 0 or None in arguments.kw_defaults
 
 
 @lru_cache(maxsize=512)

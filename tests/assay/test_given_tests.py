@@ -174,6 +174,38 @@ def test_functions_of_pytest_are_called() -> None:
     assert tests.setup == "import math"
 
 
+@pytest.mark.parametrize(
+    ("script", "cases"),
+    [
+        ("import pytest\ndef test_a():\n    assert f(1) == 2", 1),
+        ("import pytest\ndef test_a():\n    assert f(1) == 2\nif __name__ == '__main__':\n    pytest.main()", 1),
+        ("import sys\nimport pytest\ndef test_a(): assert f(1) == 2\ndef test_b(): assert f(2) == 3\nsys.exit(pytest.main())", 2),
+        ("import pytest\nassert f(1) == 2\nassert f(3) == 4", 2),
+        ("def test_that(x, y=2): assert f(x) == y\ndef test_a(n=1): test_that(n)", 1),
+        ("class TestNode: pass\ndef test_a(): assert f(1) == 2 and TestNode()", 1),
+    ],
+)  # fmt: skip
+def test_functions_of_pytest_need_no_pytest(script: str, cases: int) -> None:
+    tests = script_tests(script)
+    assert len(tests.asserts) == cases
+    assert "pytest" not in tests.setup + "".join(tests.asserts)
+    for returned, passes in ((lambda x: x + 1, True), (lambda x: 0, False)):
+        space: dict[str, Any] = {"f": returned}
+        exec(tests.setup, space)
+        for case in tests.asserts:
+            try:
+                exec(case, space)
+            except AssertionError:
+                assert not passes
+            else:
+                assert passes
+
+
+def test_an_import_of_pytest_that_is_used_stays() -> None:
+    tests = script_tests("import pytest\ndef test_a():\n    with pytest.raises(ValueError): f(1)")
+    assert tests.setup == "import pytest"
+
+
 def test_the_prompt_is_a_prefix_only_where_it_is_a_program() -> None:
     prompt = "import math\n\ndef f(x):\n    'Add.'\n"
     for text, prefix in [
@@ -219,6 +251,17 @@ def test_rows_without_tests(fields: dict[str, Any]) -> None:
         ({"test": "def check(c):", "entry_point": "f"}, "not Python"),
         ({"test": "x = 1"}, "nothing that is run"),
         ({"test": "def check(c): assert c(1)"}, "nothing that is run"),
+        (
+            {
+                "test": "import unittest\nclass TestF(unittest.TestCase):\n def test_a(self): self.assertTrue(f(1))\n"
+                "if __name__ == '__main__': unittest.main()"
+            },
+            "class TestF are not read: write them as asserts",
+        ),
+        ({"test": "class TestF:\n def test_a(self): assert f(1)\ndef test_b(): assert f(2)"}, "class TestF"),
+        ({"test": "def test_a(): assert f(1)\ndef test_b(x): assert f(x)"}, "test_b has parameters"),
+        ({"test": "def test_a(*, x): assert f(x)"}, "test_a has parameters"),
+        ({"test": "async def test_a(): assert f(1)"}, "test_a is async"),
         ({"test_list": [1, 2]}, "list of strings"),
         ({"tests": [1, 2]}, "neither asserts nor cases"),
         ({"tests": [{"in": 1, "out": 2}]}, "case 1 of the tests has the fields in, out"),
