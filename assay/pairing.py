@@ -137,6 +137,8 @@ class Pairing:
             if text is not None or _USUAL_NAMES[kind].isdisjoint(row):
                 return text
         found = find_field(row, kind, name)
+        if found is not None and kind == "response" and name is None and found.name not in _OF_SEVERAL:
+            _refuse_a_bare_list(row, found.name)
         return found.value if found else None
 
     def _own(self, row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -202,6 +204,20 @@ class Pairing:
             if self.fields.prompt is not None:
                 raise
             return ""  # a field that only looked like the prompt: the verdict can do without
+
+
+# Fields of samples, which are lists even where there is one sample.
+_OF_SEVERAL = frozenset({"responses", "completions", "outputs", "resps", "choices"})
+
+
+def _refuse_a_bare_list(row: Mapping[str, Any], name: str) -> None:
+    """Raise FieldError where a field for one response holds a list of texts: pieces, tokens or samples, who knows?"""
+    value = row.get(name)
+    if isinstance(value, list) and value and not isinstance(value[0], Mapping):
+        raise FieldError(
+            f"the response field {name!r} holds a list of {len(value)} that is no chat; expected a string or chat "
+            f"messages; a list of one sample is read from 'responses', or with --response-field {name}"
+        )
 
 
 _USUAL_NAMES = {kind: frozenset(names) for kind, names in USUAL.items()}

@@ -13,16 +13,19 @@ VALUES = st.none() | st.text(max_size=8) | st.integers() | st.floats() | st.bool
 VALUES |= st.sampled_from(
     ["sum #### 18", "a \\boxed{3}", {"ground_truth": "5"}, [{"role": "assistant", "content": "x"}]]
 )
+SINGULAR = set(USUAL["response"]) - {"responses", "completions", "outputs", "resps", "choices"}
 ROWS = st.dictionaries(st.sampled_from([*{name for names in USUAL.values() for name in names}, "reward_model"]), VALUES)
 
 
 @given(ROWS)
 def test_a_row_is_read_as_find_field_reads_it(row):
-    """`Pairing` reads plain rows faster than find_field, and never otherwise."""
+    """`Pairing` reads plain rows faster than find_field, and never otherwise, but for lists under a singular name."""
 
     def expected():
         response = find_field(row, "response")
         if response is None:
+            raise FieldError
+        if isinstance(row[response.name], list) and response.name in SINGULAR and type(row[response.name][0]) is str:
             raise FieldError
         id = find_field(row, "id")
         reference = find_field(row, "reference")
@@ -42,6 +45,21 @@ def test_a_row_is_read_as_find_field_reads_it(row):
         return
     response, problem = Pairing().pair(row)
     assert (response, problem.id, problem.prompt, problem.references) == want
+
+
+@pytest.mark.parametrize("name", ["response", "output", "generation"])
+@pytest.mark.parametrize("value", [["5"], [["5"]], [5]])
+def test_a_list_that_is_no_chat_is_no_response_unless_a_name_says_so(name, value):
+    with pytest.raises(FieldError) as told:
+        Pairing().pair({name: value, "reference": "5"})
+    assert f"the response field {name!r} holds a list of 1 that is no chat; expected a string or chat" in str(
+        told.value
+    )
+    assert Pairing(Fields(response=name)).pair({name: value, "reference": "5"})[0] == "5"
+    for several in ("responses", "resps"):
+        assert Pairing().pair({several: value, "reference": "5"})[0] == "5"
+    for chat in ([{"role": "assistant", "content": "5"}], [{"text": "5"}]):
+        assert Pairing().pair({name: chat, "reference": "5"})[0] == "5"
 
 
 def test_what_is_missing_is_named_with_the_fields_and_the_flag():
