@@ -107,12 +107,12 @@ def script_tests(script: str, entry_point: str | None = None, prompt: str = "") 
     return AssertTests(cases, _source(script, setup), entry_point, _prefix(prompt, entry_point))
 
 
-def _test_functions(body: list[ast.stmt], functions: Mapping[str, ast.stmt]) -> list[ast.stmt]:
+def _test_functions(body: list[ast.stmt], functions: Mapping[str, ast.stmt]) -> list[ast.FunctionDef]:
     """Return the functions `test_...` of a script that runs nothing itself.
 
     Raises BadTests for tests that only pytest or unittest could run: left out, they would be passed by anything.
     """
-    tests: list[ast.stmt] = []
+    tests: list[ast.FunctionDef] = []
     used = Counter(name for node in body for name in _names(node))
     for node in body:
         if isinstance(node, ast.ClassDef) and not used[node.name]:
