@@ -93,7 +93,7 @@ class Worker:
                     *words, spent = answer[2:]
                     if spent:
                         self.tests = None
-                    return words
+                    return list(words)
                 if answer[0] == "gone":
                     self.tests = None
                     return _without_examiner(answer[1])

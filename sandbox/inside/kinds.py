@@ -34,7 +34,7 @@ DATES: dict[str, Any] = {
 }
 VIEWS = {type({}.keys()): "dk", type({}.values()): "dv", type({}.items()): "di"}
 CONSTANTS: dict[str, Any] = {"Ellipsis": Ellipsis, "NotImplemented": NotImplemented, "utc": datetime.UTC}
-CLASSES = {
+CLASSES: dict[str, type] = {
     f"{kind.__module__}.{kind.__qualname__}": kind
     for kind in [
         *(each for each in vars(builtins).values() if isinstance(each, type)),

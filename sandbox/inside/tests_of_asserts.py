@@ -35,7 +35,7 @@ class _Absent:
         raise _Reached
 
     __call__ = __getattr__ = __getitem__ = __iter__ = __len__ = __bool__ = __mro_entries__ = __instancecheck__ = _use
-    __str__ = __repr__ = __hash__ = __eq__ = __lt__ = __add__ = __enter__ = __setattr__ = _use  # type: ignore[assignment]
+    __str__ = __repr__ = __hash__ = __eq__ = __lt__ = __add__ = __enter__ = __setattr__ = _use
 
 
 class AssertSet:

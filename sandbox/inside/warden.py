@@ -7,7 +7,7 @@ that needs them, so a candidate finds nothing of another run in the memory that 
 
 from __future__ import annotations
 
-import _signal
+import _signal  # type: ignore[import-not-found]  # signal.signal() makes enums of its arguments, which a fork pays for
 import gc
 import json
 import os

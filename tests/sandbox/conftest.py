@@ -74,7 +74,9 @@ class Boxes:
                 self._missing[backend] = str(error)
             else:
                 try:
-                    self._open[backend, limits] = open_sandbox(backend, limits=limits)
+                    self._open[backend, limits] = open_sandbox(
+                        backend, workers=4, limits=limits
+                    )  # most of them wait for a limit
                 except SandboxUnavailable as error:
                     self._missing[backend] = str(error)
         if backend in self._missing:
