@@ -32,8 +32,9 @@ $(VENV)/.trainers: $(BIN)/python pyproject.toml
 demo: $(VENV)/.base
 	$(BIN)/verify examples/sums_smollm2.jsonl.gz --output demo-scored.jsonl --overwrite
 
+# A file is run by one process: the sandboxes that its tests share are opened once.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 trainers: $(VENV)/.trainers
 	$(BIN)/python -m pytest tests/integration

@@ -119,7 +119,7 @@ def test_text_streams_are_read_too() -> None:
 PACKED = gzip.compress(b"".join(b'{"n": %d, "x": "%s"}\n' % (n, os.urandom(30).hex().encode()) for n in range(500)))
 
 
-@pytest.mark.parametrize("cut", [len(PACKED) // 2, len(PACKED) - 9, len(PACKED) - 1])
+@pytest.mark.parametrize("cut", [len(PACKED) // 2, len(PACKED) - 9, len(PACKED) - 1], ids=["half", "9", "1"])
 def test_a_cut_off_gzip_gives_its_rows_and_then_says_so(cut: int) -> None:
     *rows, (_, last) = rows_of(PACKED[:cut])
     numbers = [row["n"] for _, row in rows if not isinstance(row, RowError)]

@@ -75,7 +75,7 @@ class Boxes:
             else:
                 try:
                     self._open[backend, limits] = open_sandbox(
-                        backend, workers=4, limits=limits
+                        backend, workers=3, limits=limits
                     )  # most of them wait for a limit
                 except SandboxUnavailable as error:
                     self._missing[backend] = str(error)

@@ -112,14 +112,14 @@ def test_no_answer_and_no_reference_breaks_anything(verifiers: list[MathVerifier
 NOT_TEXT = [None, 5, 5.0, b"\\boxed{5}", ["\\boxed{5}"], object()]
 
 
-@pytest.mark.parametrize("response", NOT_TEXT, ids=repr)
+@pytest.mark.parametrize("response", NOT_TEXT, ids=lambda value: type(value).__name__)
 def test_a_response_that_is_no_text_is_no_answer(verifiers: list[MathVerifier], response: object) -> None:
     score = verifiers[0].score(response, "5")  # type: ignore[arg-type]
     assert score.status is Status.NO_ANSWER
     assert "not text" in score.detail
 
 
-@pytest.mark.parametrize("reference", NOT_TEXT, ids=repr)
+@pytest.mark.parametrize("reference", NOT_TEXT, ids=lambda value: type(value).__name__)
 def test_a_reference_that_is_no_text_is_a_bad_one(verifiers: list[MathVerifier], reference: object) -> None:
     score = verifiers[0].score("\\boxed{5}", reference)  # type: ignore[arg-type]
     assert score.status is Status.BAD_REFERENCE
