@@ -10,6 +10,7 @@ import os
 import resource
 import threading
 import time
+from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -61,9 +62,10 @@ def cpu_seconds() -> float:
     return time.process_time() + children_cpu_seconds()
 
 
-def resident_bytes(root: int | None = None) -> int:
-    """Return the resident memory of this process and its descendants, shared pages counted once for each."""
-    return sum(int(f[21]) * PAGE for pid in [root or os.getpid(), *descendants(root)] if (f := _stat(pid)))
+def resident_bytes(root: int | None = None, besides: Collection[int] = ()) -> int:
+    """Return the resident memory of this process and its descendants besides some, shared pages counted once for each."""
+    counted = [root or os.getpid(), *(pid for pid in descendants(root) if pid not in besides)]
+    return sum(int(f[21]) * PAGE for pid in counted if (f := _stat(pid)))
 
 
 class Watch:
@@ -73,13 +75,14 @@ class Watch:
         self.every = every
         self.peak_bytes = 0
         self.seen: dict[int, str] = {}
+        self.before: dict[int, str] = {}  # children that were there already are nobody's doing here
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
     def _look(self) -> None:
         while not self._done.is_set():
-            self.peak_bytes = max(self.peak_bytes, resident_bytes())
-            self.seen.update(descendants())
+            self.peak_bytes = max(self.peak_bytes, resident_bytes(besides=self.before))
+            self.seen.update((pid, began) for pid, began in descendants().items() if pid not in self.before)
             self._done.wait(self.every)
 
     def left_running(self, patience: float = 5.0) -> list[int]:
@@ -90,6 +93,7 @@ class Watch:
         return left
 
     def __enter__(self) -> Self:
+        self.before = descendants()
         self._thread.start()
         return self
 

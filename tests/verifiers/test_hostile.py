@@ -98,7 +98,7 @@ def test_there_are_enough_hostile_texts_and_all_differ() -> None:
 @pytest.mark.slow
 def test_no_hostile_text_hangs_raises_or_earns() -> None:
     with PROCESSES.Watch() as watch:
-        found = faults(every(1), score_plainly)
+        found = faults(every(2), score_plainly)  # benchmarks/hostile.py tries all of them
     assert not found, "\n".join(found)
     assert watch.peak_bytes < MEMORY_LIMIT
     assert watch.left_running() == []
