@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from ..records import AssertTests, Case, Judgement, Limits, Status, StdioTests
 from .errors import SandboxUnavailable
-from .worker import Worker, WorkerDied
+from .worker import START_SECONDS, Worker, WorkerDied
 
 __all__ = ["Sandbox"]
 
@@ -75,6 +75,8 @@ class Sandbox:
         """Forget all workers: at the beginning, and in a forked child, whose parent has them."""
         self._process = os.getpid()
         self._lock = threading.Lock()
+        self._started = threading.Condition(self._lock)
+        self._starting = 0  # sandboxes that are about to be there
         self._idle: list[Worker] = []
         self._waiting: list[_Turn] = []
         self._all: set[Worker] = set()
@@ -170,18 +172,31 @@ class Sandbox:
         pause = 0.1
         while True:
             try:
-                worker = self._start()
+                return self._launch()
             except (SandboxUnavailable, WorkerDied) as error:
                 if time.monotonic() > until or self._closed:
                     with self._lock:
                         self._free_place()
                     raise SandboxUnavailable(str(error)) from None
-            else:
-                with self._lock:
-                    self._all.add(worker)
-                return worker
             time.sleep(pause)
             pause = min(2.0, 2 * pause)
+
+    def _launch(self) -> Worker:
+        """Start a sandbox, once, where close() can see it."""
+        with self._lock:
+            if self._closed:
+                raise RuntimeError(CLOSED)
+            self._starting += 1
+        worker = None
+        try:
+            worker = self._start()
+            return worker
+        finally:
+            with self._lock:
+                self._starting -= 1
+                if worker is not None:
+                    self._all.add(worker)
+                self._started.notify_all()
 
     def _give(self, worker: Worker, sound: bool) -> None:
         """Hand a worker on: to who waits with the same tests, else with tests that no other worker has."""
@@ -226,16 +241,19 @@ class Sandbox:
 
     def _retire(self, worker: Worker) -> None:
         """End an idle worker in the background, with the lock held; its place is free."""
-        self._all.discard(worker)
+
+        def end() -> None:
+            worker.close()
+            with self._lock:
+                self._all.discard(worker)
+
         self._places += 1
-        threading.Thread(target=worker.close, daemon=True).start()
+        threading.Thread(target=end, daemon=True).start()
 
     def warm_up(self) -> None:
         """Start one sandbox now, so that what is wrong shows here, and the others behind it."""
         self._places -= 1
-        worker = self._start()
-        self._all.add(worker)
-        self._idle.append(worker)
+        self._idle.append(self._launch())
 
         def more() -> None:
             for _ in range(self.workers - 1):
@@ -244,13 +262,11 @@ class Sandbox:
                         return
                     self._places -= 1
                 try:
-                    worker = self._start()
-                except (SandboxUnavailable, WorkerDied):
+                    worker = self._launch()
+                except (SandboxUnavailable, WorkerDied, RuntimeError):
                     with self._lock:
                         self._free_place()
                     return
-                with self._lock:
-                    self._all.add(worker)
                 self._give(worker, sound=True)
 
         if self.workers > 1:
@@ -260,12 +276,14 @@ class Sandbox:
 
     def close(self) -> None:
         """End all sandboxes, with whatever runs in them, and wait until they are gone."""
+        if os.getpid() != self._process:
+            self._reset()  # the parent's are not ours to end
         with self._lock:
             self._closed = True
-            mine = self._all if os.getpid() == self._process else set()
-            workers, self._all, self._idle = list(mine), set(), []
             for turn in self._waiting:
                 turn.came.set()
+            self._started.wait_for(lambda: not self._starting, START_SECONDS)
+            workers, self._all, self._idle = list(self._all), set(), []
         threads = [threading.Thread(target=worker.close) for worker in workers]
         for thread in threads:
             thread.start()

@@ -192,6 +192,26 @@ def test_a_closed_sandbox_says_so() -> None:
     assert not FakeWorker.alive
 
 
+def test_closing_waits_for_sandboxes_that_are_being_started() -> None:
+    FakeWorker.alive = set()
+    begun, made = threading.Event(), []
+
+    def start() -> Any:
+        if made:
+            begun.set()
+            time.sleep(0.3)
+        made.append(FakeWorker(lambda solution: RIGHT))
+        return made[-1]
+
+    box = Sandbox("fake", 2, Limits(), start, (sandbox, ()))
+    box.warm_up()
+    assert begun.wait(10)
+    box.close()
+    assert len(made) == 2
+    assert not box._all
+    assert not FakeWorker.alive
+
+
 def test_wrong_arguments_are_named() -> None:
     with sandbox(lambda solution: RIGHT) as box:
         with pytest.raises(TypeError, match="solution is bytes"):
