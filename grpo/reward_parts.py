@@ -1,0 +1,178 @@
+"""What earns reward? The `reward:` part of a recipe, a list of verifiers with their weights.
+
+    reward:
+      - {verifier: math, weight: 1, form: evaluated, gate: true}   # gate: without it the others earn nothing
+      - {verifier: think, weight: 0.2}
+      - {verifier: "my_rewards:short", weight: 0.1}                # one of your own: module:name, called without arguments
+
+The reward is the weighted mean of what they give, as assay.Reward says.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from ..records import Limits, Problem
+from ..verifiers.code_verifier import CodeVerifier
+from ..verifiers.math_verifier import MathVerifier
+from ..verifiers.reward import Reward
+from ..verifiers.think_format import ThinkFormat
+from ..verifiers.thinking import CLOSE, OPEN
+from ..verifiers.verifier import Verifier
+from .recipe_file import RecipeError
+
+__all__ = ["CodePart", "MathPart", "OwnPart", "Part", "ThinkPart", "opened_reward", "unfit"]
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    """its weight in the mean; 0 only writes its verdict down"""
+    gate: bool = False
+    """the others earn nothing where this one does not"""
+    name: str | None = None
+    """its name in the files; two verifiers of one kind need two"""
+
+
+class _Thinking(_Part):
+    open: str = OPEN
+    """thinking starts here"""
+    close: str = CLOSE
+    """and ends here"""
+    prefilled: bool | None = None
+    """the prompt ends with the opening tag already; if not given, whether prompt.prefill does"""
+
+
+class MathPart(_Thinking):
+    """Is the answer the reference's? See docs/answers.md."""
+
+    verifier: Literal["math"]
+    extract: Literal["boxed", "lenient"] = "boxed"
+    """boxed: only a boxed answer earns; lenient: also `#### x`, `the answer is x`, a bare answer"""
+    form: Literal["value", "evaluated"] = "value"
+    """evaluated: a numeric answer must have been worked out, 12+34 is not 46"""
+    deadline: Positive = 1.0
+    """CPU seconds for one comparison"""
+    answer_after: str | None = None
+    """take the answer from what follows the last such mark, as in `A:`"""
+
+
+class ThinkPart(_Thinking):
+    """Is there one thought between its tags, then an answer?"""
+
+    verifier: Literal["think"]
+
+
+class CodePart(_Thinking):
+    """Does the program pass its tests? See docs/code.md."""
+
+    verifier: Literal["code"]
+    sandbox: Literal["auto", "docker", "bubblewrap", "restricted"] = "auto"
+    """where programs run; auto takes docker, else bubblewrap"""
+    credit: Literal["all", "fraction"] = "all"
+    """all: every test or nothing; fraction: the share of the tests that pass"""
+    blocks: Literal["last", "all"] = "last"
+    """last: the last code block that defines the function; all: all blocks are one program"""
+    image: str | None = None
+    """docker's image, for packages"""
+    workers: Count | None = None
+    """programs at one time; one for each processor if not given"""
+    cpu_seconds: Positive = 5.0
+    """of a program"""
+    wall_seconds: Positive = 10.0
+    """of a program, from its start to its end"""
+    memory_mib: Count = 1024
+    """of a program"""
+
+
+class OwnPart(_Part):
+    """A verifier of your own: `module:name` of a class or function that is called without arguments and returns it."""
+
+    verifier: str
+
+
+def _kind(part: Any) -> str | None:
+    verifier = part.get("verifier") if isinstance(part, dict) else getattr(part, "verifier", None)
+    if not isinstance(verifier, str):
+        return None
+    return "module:name" if ":" in verifier else verifier
+
+
+Part = Annotated[
+    Annotated[MathPart, Tag("math")]
+    | Annotated[ThinkPart, Tag("think")]
+    | Annotated[CodePart, Tag("code")]
+    | Annotated[OwnPart, Tag("module:name")],
+    Discriminator(_kind),
+]
+
+
+def opened_reward(parts: Sequence[Any], prefill: str) -> Reward:
+    """Return the reward of these parts, with sandboxes opened.
+
+    prefill  what the prompt ends with, by which verifiers know whether thinking has begun there
+    Raises RecipeError for parts that make no reward, SandboxUnavailable.
+    """
+    made: list[tuple[Verifier, float]] = []
+    gate = None
+    try:
+        for part in parts:
+            verifier = _verifier(part, prefill)
+            made.append((verifier, part.weight))
+            if part.gate:
+                gate = verifier.name
+        reward = Reward(made, gate=gate)
+        for verifier, _ in made:
+            if isinstance(verifier, CodeVerifier):
+                verifier.start()
+    except BaseException as error:
+        for verifier, _ in made:
+            verifier.close()
+        if isinstance(error, ValueError | TypeError) and not isinstance(error, RecipeError):
+            raise RecipeError(f"reward: {error}") from None
+        raise
+    return reward
+
+
+def _verifier(part: Any, prefill: str) -> Verifier:
+    if isinstance(part, OwnPart):
+        return _own(part)
+    prefilled = part.prefilled if part.prefilled is not None else prefill.rstrip().endswith(part.open)
+    tags: dict[str, Any] = {"open": part.open, "close": part.close, "prefilled": prefilled}
+    if part.name is not None:
+        tags["name"] = part.name
+    if isinstance(part, MathPart):
+        return MathVerifier(part.extract, part.form, part.deadline, answer_after=part.answer_after, **tags)
+    if isinstance(part, ThinkPart):
+        return ThinkFormat(**tags)
+    limits = Limits(cpu_seconds=part.cpu_seconds, wall_seconds=part.wall_seconds, memory_bytes=part.memory_mib << 20)
+    return CodeVerifier(part.sandbox, part.credit, part.blocks, limits, part.workers, image=part.image, **tags)
+
+
+def _own(part: OwnPart) -> Verifier:
+    module, _, name = part.verifier.partition(":")
+    try:
+        verifier: Any = getattr(importlib.import_module(module), name)()
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        raise RecipeError(f"reward: {part.verifier!r} gave no verifier: {type(error).__name__}: {error}") from None
+    if part.name is not None:
+        verifier.name = part.name
+    return verifier  # type: ignore[no-any-return]  # Reward looks whether it is one
+
+
+def unfit(parts: Sequence[Any], problems: Sequence[Problem]) -> str | None:
+    """Return why these problems cannot be judged by these parts, None if they can."""
+    for part in parts:
+        if isinstance(part, MathPart) and (bad := next((one for one in problems if not one.references), None)):
+            return f"math compares answers, and problem {bad.id} has none: its responses are judged by tests, with code"
+        if isinstance(part, CodePart) and (bad := next((one for one in problems if one.tests is None), None)):
+            return f"code runs tests, and problem {bad.id} has none: it has an answer, for math to compare with"
+    return None
