@@ -47,6 +47,11 @@ class Policy:
     compute: torch.dtype
     checkpointed: bool = False
 
+    @property
+    def is_adapter(self) -> bool:
+        """Whether a LoRA adapter is trained, and not all weights."""
+        return hasattr(self.model, "peft_config")
+
     def logprobs(
         self,
         prompt: Sequence[int],

@@ -1,0 +1,183 @@
+"""What must be on disk for a run to go on as if nothing had happened? A checkpoint, whole or not there at all.
+
+    output_dir/checkpoints/step-000010/
+        state.pt     weights in training, optimizer, random states, where the data stands, what was sampled and is not learnt yet
+        adapter/     the same weights as peft writes them, for use
+
+It is written into a folder of another name, flushed to the disk, and then renamed: a kill at any moment leaves the last one
+usable. What can be computed from the number of the update (the learning rate, the order of problems, the seeds of
+sampling) is computed from it and not kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .distributed import process_count, process_index
+from .experience import Experience
+from .policy import Policy
+
+__all__ = ["Position", "checkpoints", "latest_checkpoint", "load_checkpoint", "save_checkpoint"]
+
+PARTIAL = ".partial"
+# What cannot change between a checkpoint and the run that goes on from it; all else can, learning rate and guards first.
+FIXED = ("model_name_or_path", "use_peft", "lora_r", "lora_alpha", "lora_target_modules", "seed", "data")
+# Where these change, what was sampled and is not learnt yet is sampled anew.
+LAYOUT = (
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+    "steps_per_generation",
+    "num_iterations",
+    "num_generations",
+    "beta",
+)
+
+
+@dataclass
+class Position:
+    """Where a run stands.
+
+    step      weight updates made
+    drawn     problems drawn, by all processes
+    buffer    what was sampled last, as long as there is something left to learn from it
+    learnt    updates made from it
+    tokens    of its kept completions, over all processes
+    numbers   its figures
+    seen      tokens sampled so far, over all processes
+    """
+
+    step: int = 0
+    drawn: int = 0
+    buffer: list[Experience] = field(default_factory=list)
+    learnt: int = 0
+    tokens: int = 0
+    numbers: dict[str, float] = field(default_factory=dict)
+    seen: int = 0
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints of a run that are whole, the oldest first."""
+    found = (folder / "checkpoints").glob("step-*")
+    return sorted(path for path in found if path.suffix != PARTIAL and (path / "state.pt").exists())
+
+
+def latest_checkpoint(folder: Path) -> Path | None:
+    """Return the newest whole checkpoint of a run."""
+    return (checkpoints(folder) or [None])[-1]  # type: ignore[list-item]
+
+
+def save_checkpoint(
+    folder: Path,
+    position: Position,
+    policy: Policy,
+    optimizer: torch.optim.Optimizer,
+    keep: int,
+    recipe: Mapping[str, Any],
+) -> Path:
+    """Write a checkpoint and delete all but the newest `keep`. Every process writes its own part; the first one the rest."""
+    final = folder / "checkpoints" / f"step-{position.step:06d}"
+    partial = final.with_suffix(PARTIAL)
+    if process_index() == 0:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+    _wait()
+    own = {"position": _plain(position), "random": _random_states(policy.device)}
+    torch.save(own, partial / f"process-{process_index()}.pt")
+    if process_index() == 0:
+        shared = {
+            "recipe": json.dumps(recipe, default=str),
+            "processes": process_count(),
+            "weights": {name: weight.detach() for name, weight in policy.trainable.items()},
+            "optimizer": optimizer.state_dict(),
+        }
+        torch.save(shared, partial / "state.pt")
+        if policy.is_adapter:
+            policy.save(partial / "adapter")
+    _wait()
+    if process_index() == 0:
+        _flush(partial)
+        shutil.rmtree(final, ignore_errors=True)
+        partial.rename(final)
+        _flush_folder(final.parent)
+        for old in checkpoints(folder)[:-keep]:
+            shutil.rmtree(old, ignore_errors=True)
+        for left in final.parent.glob(f"*{PARTIAL}"):
+            shutil.rmtree(left, ignore_errors=True)
+    _wait()
+    return final
+
+
+def load_checkpoint(
+    path: Path, policy: Policy, optimizer: torch.optim.Optimizer, recipe: Mapping[str, Any]
+) -> Position:
+    """Put a run back where a checkpoint left it. Raises ValueError if that was another run's, by model, data or seed."""
+    shared = torch.load(path / "state.pt", map_location=policy.device, weights_only=True)
+    theirs, ours = json.loads(shared["recipe"]), json.loads(json.dumps(recipe, default=str))
+    for name in FIXED:
+        if theirs.get(name) != ours.get(name):
+            raise ValueError(
+                f"{path} was made with {name} {theirs.get(name)}, this run has {ours.get(name)}: "
+                "train into another output_dir, or anew with --overwrite"
+            )
+    if shared["processes"] != process_count():
+        raise ValueError(
+            f"{path} was made by {shared['processes']} processes, this run has {process_count()}: start as many again"
+        )
+    with torch.no_grad():
+        for name, weight in policy.trainable.items():
+            weight.copy_(shared["weights"][name])
+    optimizer.load_state_dict(shared["optimizer"])
+    own = torch.load(path / f"process-{process_index()}.pt", map_location="cpu", weights_only=True)
+    torch.set_rng_state(own["random"]["cpu"])
+    if policy.device.type == "cuda":
+        torch.cuda.set_rng_state(own["random"]["cuda"], policy.device)
+    position = own["position"]
+    buffer = [Experience(**{**each, **_on(each, policy.device)}) for each in position.pop("buffer")]
+    if any(theirs.get(name) != ours.get(name) for name in LAYOUT):
+        buffer = []
+    return Position(**position, buffer=buffer)
+
+
+def _plain(position: Position) -> dict[str, Any]:
+    return {**asdict(position), "buffer": [asdict(each) for each in position.buffer]}
+
+
+def _on(experience: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    return {name: value.to(device) for name, value in experience.items() if isinstance(value, torch.Tensor)}
+
+
+def _random_states(device: torch.device) -> dict[str, torch.Tensor]:
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def _wait() -> None:
+    if process_count() > 1:
+        torch.distributed.barrier()
+
+
+def _flush(folder: Path) -> None:
+    """Have the disk hold what was written, before the name says that it is whole."""
+    for where, _, names in os.walk(folder):
+        for path in [Path(where, name) for name in names]:
+            with open(path, "rb") as file:
+                os.fsync(file.fileno())
+        _flush_folder(Path(where))
+
+
+def _flush_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
