@@ -7,13 +7,18 @@ With x drawn from the policy p, q the reference and d = log q(x) - log p(x) (Sch
     k3 = exp(d) - 1 - d   unbiased, of low variance, never negative: GRPO's (Shao et al. 2024, equation 4)
 
 That is what they are worth as numbers to look at. Put into a loss and differentiated, with the samples held fixed, they
-pull elsewhere than their values suggest (Tang and Munos 2025; the expectations below are over x from p):
+pull elsewhere than their values suggest (Tang and Munos 2025; all expectations are over x from p):
 
-    E[grad k1] = E[grad log p] = 0                no pull to the reference at all, only noise: a mistake in a loss
-    E[grad k2] = E[-d grad log p]                 = grad KL(p || q): what k1 in the reward would give
-    E[grad k3] = E[(1 - q/p) grad log p]          = grad KL(q || p): the other direction, and GRPO's
+    E[grad k1] = E[grad log p] = 0             no pull to the reference at all, only noise: a mistake in a loss
+    E[grad k2] = E[-d grad log p]              = grad KL(p || q)
+    E[grad k3] = E[(1 - q/p) grad log p]       = grad KL(q || p): the other direction; GRPO as published
 
-k1 is here because people compare with it. Use k3, or k2 where the gradient of the reverse KL is wanted.
+The ratio r of the policy to the one that sampled, differentiated too, mends that (DeepSeek-V3.2 2025, and TRL's default
+`use_bias_correction_kl`): r k is an estimate for the policy as it is now, and where r is 1
+
+    E[grad (r k1)] = E[grad (r k3)] = E[-d grad log p] = grad KL(p || q)
+
+while r k2 has the gradient of nothing in particular. So: k3 with the correction; k2 without; k1 never without.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
     loss = sum over tokens t of weight_t * (clipped_t + beta * KL_t)
 
-The loss types differ in the weights alone, and cispo in what is summed. With r the ratio of the policy to the policy
+KL_t is one of the estimators in `kl`, times r_t as DeepSeek-V3.2 and TRL have it. The loss types differ in the weights
+alone, and cispo in what is summed. With r the ratio of the policy to the policy
 that sampled, A the advantage, B completions in a pass, n_i tokens in completion i:
 
     loss type   weight of a token of completion i        source
@@ -145,7 +146,8 @@ def policy_loss(
     lengths       tokens of each completion, in order
     entropies     (N,) for the tally
 
-    Read of settings: loss_type, importance_sampling_level, epsilon, epsilon_high, delta, beta, kl_estimator.
+    Read of settings: loss_type, importance_sampling_level, epsilon, epsilon_high, delta, beta, kl_estimator,
+    use_bias_correction_kl.
     Raises ValueError for beta above 0 without ref_logprobs.
     """
     sequence = settings.importance_sampling_level == "sequence"
@@ -164,6 +166,8 @@ def policy_loss(
         clipped = ratios.clamp(1 - settings.epsilon, 1 + high)
         each = -torch.minimum(bounded * advantages, clipped * advantages)
     kl = None if ref_logprobs is None else kl_estimates(logprobs, ref_logprobs, settings.kl_estimator)
+    if kl is not None and settings.use_bias_correction_kl:
+        kl = kl * ratios
     if settings.beta > 0:
         if kl is None:
             raise ValueError(f"beta is {settings.beta}, but there are no log-probabilities under the reference")

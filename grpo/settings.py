@@ -116,6 +116,8 @@ class Settings(BaseModel):
     """weight of the KL divergence from the reference; 0 does without the reference"""
     kl_estimator: Literal["k1", "k2", "k3"] = "k3"
     """estimator of the KL divergence from one sample (Schulman 2020)"""
+    use_bias_correction_kl: bool = True
+    """multiply it by the ratio, differentiated as well: its gradient is then that of the KL divergence (DeepSeek-V3.2)"""
 
     # ---- the optimizer
 

@@ -76,7 +76,7 @@ def by_hand(batch: dict[str, torch.Tensor], chosen: Settings) -> float:
                 bounded = ratio if chosen.delta is None else min(ratio, chosen.delta)
                 one = -min(bounded * advantage, min(max(ratio, 1 - chosen.epsilon), 1 + high) * advantage)
             kl = {"k1": p - q, "k2": (p - q) ** 2 / 2, "k3": math.exp(q - p) - (q - p) - 1}[chosen.kl_estimator]
-            losses[-1].append(one + chosen.beta * kl)
+            losses[-1].append(one + chosen.beta * kl * (ratio if chosen.use_bias_correction_kl else 1))
     if chosen.loss_type == "grpo":
         return sum(sum(row) / len(row) for row in losses) / len(losses)
     if chosen.loss_type == "dr_grpo":
@@ -90,6 +90,7 @@ def by_hand(batch: dict[str, torch.Tensor], chosen: Settings) -> float:
     [
         {},
         {"beta": 0.3},
+        {"beta": 0.3, "use_bias_correction_kl": False},
         {"beta": 0.3, "kl_estimator": "k1"},
         {"beta": 0.3, "kl_estimator": "k2"},
         {"epsilon": 0.1, "epsilon_high": 0.4},
@@ -165,7 +166,8 @@ def test_metrics(batch: dict[str, torch.Tensor], level: str) -> None:
     if level == "sequence":
         ratio, advantage = torch.stack([part.mean() for part in ratio.split(LENGTHS)]), batch["advantages"]
     ratio = ratio.exp()
-    kl = kl_estimates(batch["logprobs"], batch["ref_logprobs"], "k3").mean().item()
+    kl = kl_estimates(batch["logprobs"], batch["ref_logprobs"], "k3")
+    kl = (kl * (per_token(ratio, LENGTHS) if level == "sequence" else ratio)).mean().item()
     low, high = (ratio < 0.9) & (advantage < 0), (ratio > 1.1) & (advantage > 0)
     assert low.any()
     assert high.any()
@@ -321,9 +323,13 @@ def test_values_and_gradients_in_expectation() -> None:
     p, q = log_p.exp(), log_q.exp()
     reverse, forward = (p * (log_p - log_q)).sum(), (q * (log_q - log_p)).sum()
     means = {name: (p.detach() * kl_estimates(log_p, log_q, name)).sum() for name in ("k1", "k2", "k3")}
+    ratio = (log_p - log_p.detach()).exp()
+    means |= {f"r {name}": (p.detach() * ratio * kl_estimates(log_p, log_q, name)).sum() for name in ("k1", "k3")}
     assert means["k1"].item() == pytest.approx(reverse.item())
     assert means["k3"].item() == pytest.approx(reverse.item())
     slope = {name: torch.autograd.grad(mean, logits, retain_graph=True)[0] for name, mean in means.items()}
     torch.testing.assert_close(slope["k1"], torch.zeros(7, dtype=torch.float64))
     torch.testing.assert_close(slope["k2"], torch.autograd.grad(reverse, logits, retain_graph=True)[0])
     torch.testing.assert_close(slope["k3"], torch.autograd.grad(forward, logits, retain_graph=True)[0])
+    for name in ("r k1", "r k3"):
+        torch.testing.assert_close(slope[name], slope["k2"])
