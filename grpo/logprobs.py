@@ -75,7 +75,7 @@ def token_logprobs(hidden: Tensor, head: Tensor, tokens: Tensor, temperature: fl
     head  (vocabulary, hidden). Where it is trained too, rows go in slices whose logits are computed again backward.
     """
     if not (head.requires_grad and torch.is_grad_enabled()):
-        return _TokenLogprobs.apply(hidden, head, tokens, temperature)  # type: ignore[no-any-return,no-untyped-call]
+        return _TokenLogprobs.apply(hidden, head, tokens, temperature)
     from torch.utils.checkpoint import checkpoint
 
     rows = max(1, BLOCK_BYTES // (4 * head.shape[0]))
