@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any
 
 import torch
@@ -48,6 +49,20 @@ class Experience:
     kept: list[bool]
     old: Tensor | None = None
     reference: Tensor | None = None
+
+    def teaches(self, place: int, beta: float) -> bool:
+        """Tell whether a completion has a gradient: without an advantage and a KL term it has none."""
+        return self.kept[place] and bool(self.completions[place]) and (self.advantages[place] != 0 or beta > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """A problem that was drawn, what was sampled for it, as tokens and as texts, and what it scored."""
+
+    problem: Problem
+    group: Group
+    texts: list[str]
+    scores: list[Score]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,83 +115,79 @@ class Collector:
         settings, processes = self.settings, process_count()
         with out_of_memory(settings, "sampling"):
             self.rollouts.refresh()
-            prompted, groups, scores = self._sampled(at, self.mine, f"{step}/0")
+            draws = self._sampled(at + process_index() * self.mine, self.mine, f"{step}/0")
             at += self.mine * processes
-            judged = self._advantages(scores)
-            for number in range(
-                1, settings.dynamic_sampling_rounds + 1 if settings.dynamic_sampling == "redraw" else 1
-            ):
-                dull = [place for place in range(self.mine) if bool(judged.equal[place])]
+            judged = self._advantages(draws)
+            for number in range(1, self._redraws() + 1):
+                dull = judged.equal.nonzero()[:, 0].tolist()
                 wanted = gather_rows(torch.tensor([len(dull)], device=self.policy.device)).tolist()
                 if not sum(wanted):
                     break
-                skip = sum(wanted[: process_index()])
-                others = self._sampled(at + skip, len(dull), f"{step}/{number}") if dull else ([], [], [])
+                fresh = self._sampled(at + sum(wanted[: process_index()]), len(dull), f"{step}/{number}")
                 at += sum(wanted)
-                for place, *fresh in zip(dull, *others, strict=True):
-                    prompted[place], groups[place], scores[place] = fresh
-                judged = self._advantages(scores)
+                for place, draw in zip(dull, fresh, strict=True):
+                    draws[place] = draw
+                judged = self._advantages(draws)
             self.rollouts.release()
-        self.guards.rewards(step, scores)
-        experiences = [
-            self._experience(*each)
-            for each in zip(groups, scores, judged.values.tolist(), judged.equal.tolist(), strict=True)
-        ]
-        with out_of_memory(settings, "the log-probabilities before training"):
+        self.guards.rewards(step, [draw.scores for draw in draws])
+        rows = zip(draws, judged.values.tolist(), judged.equal.tolist(), strict=True)
+        experiences = [self._experience(*row) for row in rows]
+        with out_of_memory(settings, "training"):
             experiences = [self._with_logprobs(each) for each in experiences]
         tokens = sum(
             len(c) for each in experiences for c, keep in zip(each.completions, each.kept, strict=True) if keep
         )
         tokens = int(sum_over_processes([tokens], self.policy.device)[0])
-        return Collected(
-            experiences,
-            tokens,
-            at,
-            self._numbers(groups, scores, judged),
-            self._samples(prompted, groups, scores, judged),
-        )
+        return Collected(experiences, tokens, at, self._numbers(draws, judged), self._samples(draws, judged))
 
-    def _sampled(self, at: int, count: int, draw: str) -> tuple[list[Problem], list[Group], list[list[Score]]]:
-        """Draw problems (each process its own), sample for each, judge."""
-        settings = self.settings
-        start = at + (process_index() * count if draw.endswith("/0") else 0)
+    def _redraws(self) -> int:
+        return self.settings.dynamic_sampling_rounds if self.settings.dynamic_sampling == "redraw" else 0
+
+    def _sampled(self, start: int, count: int, draw: str) -> list[Draw]:
+        """Draw problems, sample for each, judge."""
+        if not count:
+            return []
+        settings, policy = self.settings, self.policy
         chosen = drawn(self.problems, start, count, seed=settings.seed, shuffle=settings.shuffle_dataset)
-        seed = hash_of(settings.seed, draw, process_index())
+        seed = number_of(settings.seed, draw, process_index())
         groups = self.rollouts.generate([tokens for _, tokens in chosen], settings.num_generations, self.sampling, seed)
-        pairs = [
-            (response_text(completion, self.policy.tokenizer, self.policy.end_tokens), problem)
-            for (problem, _), group in zip(chosen, groups, strict=True)
-            for completion in group.completions
+        texts = [
+            [response_text(completion, policy.tokenizer, policy.end_tokens) for completion in group.completions]
+            for group in groups
         ]
-        flat = judge(self.reward, pairs)
+        pairs = [(text, problem) for (problem, _), row in zip(chosen, texts, strict=True) for text in row]
+        scores = judge(self.reward, pairs)
         size = settings.num_generations
-        return [problem for problem, _ in chosen], groups, [flat[i : i + size] for i in range(0, len(flat), size)]
+        return [
+            Draw(problem, group, row, scores[place * size : (place + 1) * size])
+            for place, ((problem, _), group, row) in enumerate(zip(chosen, groups, texts, strict=True))
+        ]
 
-    def _advantages(self, scores: list[list[Score]]) -> Advantages:
+    def _advantages(self, draws: Sequence[Draw]) -> Advantages:
         """Return the advantages of this process's groups; a standard deviation over the batch is that of all processes."""
         rewards = torch.tensor(
-            [[float("nan") if score.reward is None else score.reward for score in group] for group in scores],
+            [[float("nan") if score.reward is None else score.reward for score in draw.scores] for draw in draws],
             dtype=torch.float64,
         )
         every = advantages_of(gather_rows(rewards.to(self.policy.device)).cpu(), self.settings.scale_rewards)
         rows = slice(process_index() * self.mine, (process_index() + 1) * self.mine)
         return replace(every, values=every.values[rows], verdicts=every.verdicts[rows], equal=every.equal[rows])
 
-    def _experience(self, group: Group, scores: list[Score], advantages: list[float], equal: bool) -> Experience:
+    def _experience(self, draw: Draw, advantages: list[float], equal: bool) -> Experience:
         settings = self.settings
         left_out = equal and settings.dynamic_sampling != "off"
         kept = [
             score.reward is not None and not left_out and (done or not settings.mask_truncated_completions)
-            for score, done in zip(scores, group.finished, strict=True)
+            for score, done in zip(draw.scores, draw.group.finished, strict=True)
         ]
-        return Experience(group.prompt, group.completions, advantages, kept)
+        return Experience(draw.group.prompt, draw.group.completions, advantages, kept)
 
     @torch.no_grad()
     def _with_logprobs(self, experience: Experience) -> Experience:
         """Add what the loss compares with, as far as it is needed."""
         settings = self.settings
         moves_on = settings.num_iterations > 1 or settings.passes_per_generation > settings.gradient_accumulation_steps
-        teaches = any(experience.kept)
+        teaches = any(experience.teaches(place, settings.beta) for place in range(len(experience.completions)))
         given = (experience.prompt, experience.completions, settings.temperature)
         old = self.policy.logprobs(*given)[0] if moves_on and teaches else None
         reference = self.policy.logprobs(*given, reference=True)[0] if settings.beta > 0 and teaches else None
@@ -184,53 +195,43 @@ class Collector:
 
     # ---- what there is to tell
 
-    def _numbers(self, groups: list[Group], scores: list[list[Score]], judged: Advantages) -> dict[str, float]:
+    def _numbers(self, draws: Sequence[Draw], judged: Advantages) -> dict[str, float]:
         """Return the figures of this sampling, over all processes."""
-        flat = [score for group in scores for score in group]
-        verdicts = [score.reward for score in flat if score.reward is not None]
-        lengths = [len(completion) for group in groups for completion in group.completions]
-        names = sorted({name for score in flat for name in score.parts})
-        parts = {name: [s.parts[name].reward for s in flat if name in s.parts] for name in names}
-        sums = [len(flat), len(verdicts), sum(verdicts), sum(lengths), len(lengths)]
-        sums += [sum(not done for group in groups for done in group.finished), len(scores), float(judged.equal.sum())]
-        for known in parts.values():
-            sums += [sum(each for each in known if each is not None), sum(each is not None for each in known)]
-        total = sum_over_processes(sums, self.policy.device)
-        samples, with_verdict, reward, tokens, completions, cut, all_groups, dull = total[:8]
+        scores = [score for draw in draws for score in draw.scores]
+        verdicts = [score.reward for score in scores if score.reward is not None]
+        lengths = [len(completion) for draw in draws for completion in draw.group.completions]
+        cut = sum(not done for draw in draws for done in draw.group.finished)
+        sums = [len(scores), len(verdicts), sum(verdicts), sum(lengths), cut, len(draws), float(judged.equal.sum())]
+        names = [verifier.name for verifier in self.reward.verifiers]
+        for name in names:
+            earned = [score.parts[name].reward for score in scores if name in score.parts]
+            known = [each for each in earned if each is not None]
+            sums += [sum(known), len(known)]
+        totals = sum_over_processes(sums, self.policy.device)
+        samples, with_verdict, reward, tokens, cut_, groups, dull = totals[:7]
         numbers = {
             "reward": reward / with_verdict if with_verdict else float("nan"),
             "reward_std": judged.std,
-            "frac_reward_zero_std": dull / all_groups,
+            "frac_reward_zero_std": dull / groups,
             "no_verdict": 1 - with_verdict / samples,
-            "completions/mean_length": tokens / completions,
-            "completions/clipped_ratio": cut / completions,
+            "completions/mean_length": tokens / samples,
+            "completions/clipped_ratio": cut_ / samples,
             "sampled_tokens": tokens,
         }
-        for name, earned, known_ in zip(names, total[8::2], total[9::2], strict=True):
-            numbers[f"rewards/{name}/mean"] = earned / known_ if known_ else float("nan")
+        for name, total, count in zip(names, totals[7::2], totals[8::2], strict=True):
+            numbers[f"rewards/{name}/mean"] = total / count if count else float("nan")
         return numbers
 
-    def _samples(
-        self, problems: list[Problem], groups: list[Group], scores: list[list[Score]], judged: Advantages
-    ) -> list[Sample]:
+    def _samples(self, draws: Sequence[Draw], judged: Advantages) -> list[Sample]:
         return [
-            Sample(
-                problem,
-                response_text(completion, self.policy.tokenizer, self.policy.end_tokens),
-                score,
-                None if score.reward is None else advantage,
-                len(completion),
-                done,
-            )
-            for problem, group, row, advantages in zip(problems, groups, scores, judged.values.tolist(), strict=True)
-            for completion, score, advantage, done in zip(
-                group.completions, row, advantages, group.finished, strict=True
+            Sample(draw.problem, text, score, None if score.reward is None else advantage, len(completion), done)
+            for draw, advantages in zip(draws, judged.values.tolist(), strict=True)
+            for text, score, advantage, completion, done in zip(
+                draw.texts, draw.scores, advantages, draw.group.completions, draw.group.finished, strict=True
             )
         ]
 
 
-def hash_of(*parts: Any) -> int:
+def number_of(*parts: Any) -> int:
     """Return 62 bits that depend on all parts, the same in every process and version."""
-    from hashlib import blake2b
-
     return int.from_bytes(blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest(), "big") >> 2

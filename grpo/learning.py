@@ -105,12 +105,7 @@ class Learner:
         """Add the gradient of some completions of one prompt."""
         settings = self.settings
         group, first, last = part
-        # What has no advantage and no KL term has no gradient; it need not be computed.
-        learnt = [
-            place
-            for place in range(first, last)
-            if group.kept[place] and group.completions[place] and (group.advantages[place] or settings.beta > 0)
-        ]
+        learnt = [place for place in range(first, last) if group.teaches(place, settings.beta)]
         if not learnt:
             return Tally(torch.zeros(9, device=self.policy.device))
         completions = [group.completions[place] for place in learnt]
