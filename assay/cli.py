@@ -26,6 +26,7 @@ from .sandbox_command import sandbox
 from .settings import DEADLINE, FOR_ANSWERS, FOR_CODE, Settings, settle
 from .summary import say, show, summarise
 from .tally import Tally
+from .train_command import evaluate, train
 from .verifiers.code_verifier import BAD_TESTS
 from .verifiers.thinking import CLOSE, OPEN
 from .verifying import Job, opened_sandbox, verify_file
@@ -221,6 +222,8 @@ def main() -> None:
 
 main.add_command(verify)
 main.add_command(sandbox)
+main.add_command(train)
+main.add_command(evaluate)
 
 
 @main.command()

@@ -95,11 +95,9 @@ def _plot(
         ax.plot(x, y, color=colour, linewidth=width, label=label, marker=marker)
         return
     ax.plot(x, y, color=colour, linewidth=0.8, alpha=0.35)
-    keep = 1 - 2 / (max(5, len(x) // 15) + 1)
-    smooth, total, weight = [], 0.0, 0.0
-    for value in y:
-        total, weight = keep * total + value, keep * weight + 1
-        smooth.append(total / weight)
+    reach = max(2, len(x) // 30)
+    windows = [y[max(0, place - reach) : place + reach + 1] for place in range(len(y))]
+    smooth = [sum(window) / len(window) for window in windows]
     ax.plot(x, smooth, color=colour, linewidth=width, label=label)
 
 
@@ -148,7 +146,7 @@ def _evaluations(ax: Any, evaluations: Sequence[Evaluation], rows: Rows) -> None
         x, y, error = zip(*exact, strict=True)
         ax.errorbar(x, y, error, color=BLUE, marker="o", linewidth=1.8, capsize=3, label="greedy")
         for step, value, margin in {exact[0], exact[-1]}:
-            below = value > 0.8
+            below = value > 0.9
             ax.annotate(
                 f"{value:.0%}",
                 (step, value - margin if below else value + margin),

@@ -235,8 +235,8 @@ def find_recipe(name_or_path: str | Path) -> Path:
             return file / "recipe.yaml"
         raise RecipeError(f"{file} is a folder without a recipe.yaml; name the recipe's file")
     raise RecipeError(
-        f"there is no file {file}, and assay comes with no recipe of that name{meant(file.stem, shipped)}; "
-        f"it comes with {', '.join(shipped) or 'none'}"
+        f"there is no file {file}, and assay comes with no recipe of that name; "
+        f"it comes with {', '.join(shipped) or 'none'}{meant(file.stem, shipped)}"
     )
 
 
