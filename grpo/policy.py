@@ -137,7 +137,9 @@ def _with_adapter(base: Any, path: str, settings: Settings) -> Any:
         target_modules=settings.lora_target_modules,
         task_type="CAUSAL_LM",
     )
-    model = get_peft_model(base, config)  # adapters in float32, whatever the base
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for an attribute of its older name
+        model = get_peft_model(base, config)  # adapters in float32, whatever the base
     model.peft_config["default"].base_model_name_or_path = path
     return model.train(settings.lora_dropout > 0)
 
