@@ -173,6 +173,7 @@ class Decoder:
     head_size: int
     epsilon: float
     compute: torch.dtype
+    padding: int | None = None  # a token whose embedding is not trained, as transformers has it
 
     def hidden(
         self, tokens: Tensor, positions: Tensor, attend: Attend, *, adapted: bool = True, checkpointed: bool = False
@@ -183,7 +184,7 @@ class Decoder:
         adapted            with the adapters, or without: the frozen base, exactly
         checkpointed       keep one tensor a layer for the backward pass, and compute the others again
         """
-        x = functional.embedding(tokens, self.embedding).to(self.compute)
+        x = functional.embedding(tokens, self.embedding, self.padding).to(self.compute)
         cos, sin = self.angles(positions)
         for index in range(len(self.layers)):
             if checkpointed:

@@ -76,6 +76,7 @@ def _read(causal: Any, compute: torch.dtype) -> Decoder:
         head_size=size,
         epsilon=config.rms_norm_eps,
         compute=compute,
+        padding=getattr(inner.embed_tokens, "padding_idx", None),
     )
 
 
@@ -131,6 +132,8 @@ def _linear(module: Any) -> Linear:
         raise NotOurs("its adapter is a variant of LoRA (DoRA, for example)")
     if module.lora_B[name].bias is not None:
         raise NotOurs("its adapter has a bias")
+    if any(parameter.requires_grad for parameter in base.parameters()):
+        raise NotOurs("layers with an adapter are trained themselves as well")
     return Linear(
         base.weight, base.bias, module.lora_A[name].weight, module.lora_B[name].weight, float(module.scaling[name])
     )
@@ -176,7 +179,10 @@ def _difference(decoder: Decoder, model: Any) -> float:
 
     tokens = torch.arange(1, PROBE + 1, device=decoder.embedding.device) * 7 % decoder.embedding.shape[0]
     positions = torch.arange(PROBE, device=tokens.device)
-    own = decoder.hidden(tokens, positions, causal_attention).float() @ decoder.head.float().t()
+    try:
+        own = decoder.hidden(tokens, positions, causal_attention).float() @ decoder.head.float().t()
+    except RuntimeError as error:  # shapes that do not fit: heads turned in part, norms over all heads
+        raise NotOurs(f"our forward pass does not fit it ({error})") from None
     was_training = model.training
     model.eval()
     try:

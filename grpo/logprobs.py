@@ -142,8 +142,11 @@ def group_logprobs(
 ) -> tuple[Tensor, Tensor]:
     """Return log-probabilities and entropies (N,) of the N tokens of all completions, one completion after the other.
 
-    Each token's is conditioned on the prompt and on its own completion up to it. Completions may be empty.
+    Each token's is conditioned on the prompt and on its own completion up to it. Completions may be empty; the prompt has
+    at least one token, or ValueError is raised.
     """
+    if not prompt:
+        raise ValueError("the prompt is empty; the first token of a completion needs one before it")
     device = decoder.embedding.device
     fed = [list(completion[:-1]) for completion in completions]  # nothing follows a last token
     lengths = [len(each) for each in fed]
