@@ -82,9 +82,9 @@ class Policy:
         from .padded import padded_logprobs
 
         if adapted or not hasattr(self.model, "disable_adapter"):
-            return padded_logprobs(self.model, prompt, completions, temperature)
+            return padded_logprobs(self.model, prompt, completions, temperature, checkpointed=checkpointed)
         with self.model.disable_adapter():
-            return padded_logprobs(self.model, prompt, completions, temperature)
+            return padded_logprobs(self.model, prompt, completions, temperature, checkpointed=checkpointed)
 
     def save(self, folder: Path) -> None:
         """Write the adapter as peft does, or the whole model as transformers does, with the tokenizer beside it."""
@@ -157,8 +157,6 @@ def _policy(
     try:
         decoder = read_decoder(model, compute)
     except NotOurs as reason:
-        if settings.gradient_checkpointing:
-            model.gradient_checkpointing_enable()
         warnings.warn(f"{path} is computed by its own forward pass, with padding: {reason}", stacklevel=3)
     trainable = {name: each for name, each in model.named_parameters() if each.requires_grad}
     return Policy(
