@@ -64,7 +64,7 @@ def advantages_of(
     centred = wide - wide.nanmean(1, keepdim=True)
     highest = torch.where(known, wide, -torch.inf).amax(1)
     lowest = torch.where(known, wide, torch.inf).amin(1)
-    equal = (verdicts < 2) | (highest - lowest <= SPREAD)
+    equal = highest - lowest <= SPREAD  # and so it is with one verdict, 0, and with none, -inf
     every = wide[known]
     mean = every.mean().item() if len(every) else float("nan")
     std = every.std().item() if len(every) > 1 else float("nan")

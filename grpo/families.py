@@ -117,7 +117,7 @@ def _linear(module: Any) -> Linear:
     if type(module) is nn.Linear:
         return Linear(module.weight, module.bias)
     adapters = list(getattr(module, "active_adapters", []))
-    base = getattr(module, "base_layer", None)
+    base: Any = getattr(module, "base_layer", None)
     if type(base) is not nn.Linear or not hasattr(module, "lora_A"):
         raise NotOurs(f"one of its layers is a {type(module).__name__}, which is no plain linear layer")
     if len(adapters) != 1:
@@ -126,9 +126,9 @@ def _linear(module: Any) -> Linear:
     if name not in module.lora_A:
         return Linear(base.weight, base.bias)
     dropout = module.lora_dropout[name]
-    if not isinstance(dropout, nn.Identity) and getattr(dropout, "p", 1):
+    if not isinstance(dropout, nn.Identity) and getattr(dropout, "p", True):
         raise NotOurs("its adapter has dropout")
-    if getattr(module, "lora_variant", {}).get(name) is not None or module.lora_A[name].bias is not None:
+    if name in getattr(module, "lora_variant", ()) or module.lora_A[name].bias is not None:
         raise NotOurs("its adapter is a variant of LoRA (DoRA, for example)")
     if module.lora_B[name].bias is not None:
         raise NotOurs("its adapter has a bias")

@@ -96,9 +96,9 @@ def _plain_logprobs(hidden: Tensor, head: Tensor, tokens: Tensor, temperature: f
 
 def causal_attention(_: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Attend within one sequence, each token to itself and those before it."""
-    heads = [x.transpose(0, 1)[None] for x in (q, k, v)]
     grouped = q.shape[1] != k.shape[1]
-    y = functional.scaled_dot_product_attention(*heads, is_causal=True, enable_gqa=grouped)
+    q, k, v = (x.transpose(0, 1)[None] for x in (q, k, v))
+    y = functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=grouped)
     return y[0].transpose(0, 1)
 
 
