@@ -314,12 +314,17 @@ def controls(case: Case) -> dict[str, dict[str, Any]]:
     return wrong
 
 
-def compare(model: Any, tokenizer: Any, case: Case, folder: Path) -> tuple[Found, Found, dict[str, Found]]:
+def compare(
+    model: Any, tokenizer: Any, case: Case, folder: Path, with_controls: bool = True
+) -> tuple[Found, Found, dict[str, Found]]:
     """Return TRL's, ours and each control's."""
     decoder = read_decoder(model, torch.float32)
     batch = make_batch(decoder, case.given.get("temperature", 1.0))
     reference = theirs(make_trainer(model, tokenizer, case, folder), batch, case)
     if "ref" in model.peft_config:
         model.delete_adapter("ref")  # TRL's reference; the trainer of the next case adds its own
-    wrong = {name: ours(decoder, model, batch, case, **other) for name, other in controls(case).items()}
+    wrong = {
+        name: ours(decoder, model, batch, case, **other)
+        for name, other in (controls(case) if with_controls else {}).items()
+    }
     return reference, ours(decoder, model, batch, case), wrong

@@ -319,6 +319,56 @@ def test_sure_and_unlikely_tokens(blocks: str) -> None:
     assert hidden.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("way", ["packed", "padded"])
+def test_full_logits_never_exist(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forward and backward, no tensor is as wide as the vocabulary."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    widths = set()
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            made = function(*args, **(kwargs or {}))
+            widths.update(
+                each.shape[-1] for each in torch.utils._pytree.tree_leaves(made) if hasattr(each, "ndim") and each.ndim
+            )
+            return made
+
+    model = with_adapter(make(*OURS["llama"]))
+    decoder = read_decoder(model, torch.float32)
+    padded_logprobs(model, PROMPT, COMPLETIONS, 0.8)  # looks at the head, whose few logits do no harm
+    monkeypatch.setattr(ours, "BLOCK_BYTES", 1)
+    with Watch():
+        if way == "packed":
+            found, _ = group_logprobs(decoder, PROMPT, COMPLETIONS, 0.8)
+        else:
+            found, _ = padded_logprobs(model, PROMPT, COMPLETIONS, 0.8)
+        found.sum().backward()
+    assert max(widths) == 256
+    with Watch():
+        one_by_one(model, PROMPT, COMPLETIONS, 0.8)
+    assert max(widths) == VOCABULARY  # it would be seen
+
+
+@pytest.mark.parametrize("way", ["packed", "checkpointed", "padded"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_ratio_is_one_on_the_first_iteration(way: str, dtype: torch.dtype) -> None:
+    """Old log-probabilities, computed without gradients, are the policy's own to the last bit."""
+    model = with_adapter(make(*OURS["qwen3"], dtype=dtype))
+    decoder = read_decoder(model, dtype)
+
+    def compute() -> torch.Tensor:
+        if way == "padded":
+            return padded_logprobs(model, PROMPT, COMPLETIONS, 0.8)[0]
+        return group_logprobs(decoder, PROMPT, COMPLETIONS, 0.8, checkpointed=way == "checkpointed")[0]
+
+    with torch.no_grad():
+        old = compute()
+    ratio = (compute() - old).exp()
+    assert ratio.requires_grad
+    assert (ratio == 1).all()
+
+
 # ---- the parts, in float64
 
 
