@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -68,6 +69,9 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
     request_queue_size = 128
+
+    def handle_error(self, *_: Any) -> None:
+        """A client that has given up leaves a broken pipe."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answers)
@@ -278,8 +282,8 @@ def test_the_same_seed_gives_the_same_and_no_two_groups_share_theirs(make: Any, 
     rollouts.generate(same, 4, Sampling(max_tokens=2), seed=4)
     seeds = sorted(each["seed"] for each in server.bodies)
     assert len(seeds) == 6
-    assert all(later - earlier > 1000 for earlier, later in zip(seeds, seeds[1:], strict=False))
-    assert 0 <= seeds[0]
+    assert all(later - earlier > 1000 for earlier, later in pairwise(seeds))
+    assert seeds[0] >= 0
     assert seeds[-1] + 1000 < 2**63
 
 
@@ -475,7 +479,7 @@ def test_a_server_that_is_starting_is_waited_for(make: Any, server: Server) -> N
 
 def test_what_is_no_vllm_server(make: Any, server: Server) -> None:
     server.mode = "a web page"
-    with pytest.raises(VllmError, match="is no vLLM server.*HTTP 404"):
+    with pytest.raises(VllmError, match=r"is no vLLM server.*HTTP 404"):
         make()
 
 
@@ -521,7 +525,7 @@ def test_completions_that_the_server_cuts_shorter_than_asked(make: Any, server: 
     rollouts.refresh()
     rollouts.generate([[5]], 2, Sampling(4), seed=3)
     server.longest = 5
-    with pytest.raises(VllmError, match="at 5 tokens, though 20 were asked for.*max_new_tokens"):
+    with pytest.raises(VllmError, match=r"at 5 tokens, though 20 were asked for.*max_new_tokens"):
         rollouts.generate(PROMPTS, 4, Sampling(20), seed=3)
 
 
