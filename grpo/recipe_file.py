@@ -124,6 +124,9 @@ class Source:
         for end in range(len(path), 0, -1):
             if path[:end] in self.overridden:
                 return f"{self.overridden[path[:end]]!r}"
+        for said, text in self.overridden.items():
+            if path and said[: len(path)] == path:
+                return f"{text!r}"  # it made a section of what is none
         for end in range(len(path), 0, -1):
             if path[:end] in self.lines:
                 return f"{self.name} line {self.lines[path[:end]]}"
@@ -209,7 +212,8 @@ def _sentence(fault: Any, path: Path_, known: dict[str, Sequence[str]]) -> str:
     ):
         expected = expected or (words if kind.startswith(begin) else "")
     if expected:
-        return f"expected {expected.format(**context)}, not {given!r}"
+        bounds = {name: f"{value:g}" if isinstance(value, float) else value for name, value in context.items()}
+        return f"expected {expected.format(**bounds)}, not {given!r}"
     message = str(fault["msg"])
     return f"{message[:1].lower()}{message[1:]}, not {given!r}"
 
