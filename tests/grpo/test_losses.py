@@ -224,7 +224,16 @@ def test_completions_left_out(batch: dict[str, torch.Tensor], kind: str) -> None
     loss, tally = ours(batch, chosen, kept=kept)
     (grad,) = torch.autograd.grad(loss, batch["logprobs"])
     assert [part.abs().max().item() > 0 for part in grad.split(LENGTHS)] == kept
-    assert tally.values[0].item() == tokens
+    assert tally.values[0].item() == tally.values[3].item() == tokens
+    picked = per_token(torch.tensor(kept), LENGTHS)
+    alone = policy_loss(
+        *(batch[name][picked] for name in ("logprobs", "old_logprobs", "ref_logprobs")),
+        per_token(batch["advantages"], LENGTHS)[picked],
+        weights(kind, kept=kept)[picked],
+        [LENGTHS[0], LENGTHS[2]],
+        chosen,
+    )[1]
+    assert alone.means() == pytest.approx(tally.means(), rel=1e-5)
 
 
 @pytest.mark.parametrize("kind", TYPES)
