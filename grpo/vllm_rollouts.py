@@ -17,17 +17,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-import queue
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import torch
 
+from .at_one_time import at_one_time
 from .rollouts import Group, Sampling
 from .vllm_server import AdapterGone, VllmError, VllmServer
 
@@ -36,12 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["VllmRollouts"]
 
-MOST_REQUESTS = 256  # on their way at one time
 ALLOWED_DIFFERENCE = 0.3  # nats per token, between two computations of one model; bfloat16 alone makes about 0.05
 PROBE = Sampling(max_tokens=16, temperature=0.5)
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 class VllmRollouts:
@@ -106,15 +102,18 @@ class VllmRollouts:
         if before is not None:
             self._forget(before)
 
-    def generate(self, prompts: list[list[int]], num_generations: int, sampling: Sampling, seed: int) -> list[Group]:
-        """Return a group for each prompt, in order.
+    def generate(
+        self, prompts: list[list[int]], num_generations: int, sampling: Sampling, seed: int, *, logprobs: bool = True
+    ) -> list[Group]:
+        """Return a group for each prompt, in order. The first refresh() happens by itself.
 
         The same seed is the same draw only as far as the server computes alike twice: what shares a batch changes the
-        last digits. Log-probabilities are given where the server's are those of the contract.
-        Raises VllmError with what to do about it; RuntimeError before the first refresh().
+        last digits.
+        logprobs  also say how likely each token was, where the server's way to count is that of `Group`
+        Raises VllmError with what to do about it.
         """
-        if self._adapter is None:
-            raise RuntimeError("the server has no adapter yet: call refresh() before generate()")
+        if self._adapter is None and prompts:
+            self.refresh()
         for prompt in prompts:
             room = self._served.max_length
             if room is not None and len(prompt) + sampling.max_tokens > room:
@@ -127,9 +126,10 @@ class VllmRollouts:
             self._modes = self._compare(prompts[0], seed)
 
         def group(at: int) -> Group:
-            return self._group(prompts[at], num_generations, sampling, _own_seed(seed, at))
+            made = self._group(prompts[at], num_generations, sampling, _own_seed(seed, at))
+            return made if logprobs else replace(made, logprobs=None)
 
-        return _at_one_time(group, range(len(prompts)))
+        return at_one_time(group, range(len(prompts)))
 
     def release(self) -> None:
         """Give back nothing: the server's memory is its own."""
@@ -264,39 +264,3 @@ def _logprobs(choices: list[dict[str, Any]], completions: list[list[int]]) -> li
 def _own_seed(seed: int, at: int) -> int:
     """Return a seed for one group. The server counts up from it within the group, so neighbours must lie far apart."""
     return int.from_bytes(hashlib.blake2b(f"{seed} {at}".encode(), digest_size=7).digest())
-
-
-def _at_one_time(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """Return work(item) of each, in order, in threads. Raises the first error at once: threads still waiting are left behind,
-    and do not keep the interpreter from ending, as those of concurrent.futures would.
-    """
-    todo: queue.SimpleQueue[int] = queue.SimpleQueue()
-    done: queue.SimpleQueue[tuple[int, Result | None, BaseException | None]] = queue.SimpleQueue()
-    failed = threading.Event()
-    for at in range(len(items)):
-        todo.put(at)
-
-    def serve() -> None:
-        while not failed.is_set():
-            try:
-                at = todo.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                done.put((at, work(items[at]), None))
-            except BaseException as error:
-                failed.set()
-                done.put((at, None, error))
-
-    for _ in range(min(len(items), MOST_REQUESTS)):
-        threading.Thread(target=serve, daemon=True).start()
-    results: dict[int, Any] = {}
-    try:
-        while len(results) < len(items):
-            at, result, error = done.get()
-            if error is not None:
-                raise error
-            results[at] = result
-    finally:
-        failed.set()
-    return [results[at] for at in range(len(items))]

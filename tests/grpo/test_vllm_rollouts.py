@@ -445,9 +445,10 @@ def test_a_refresh_that_fails_leaves_the_adapter_before_it(make: Any, server: Se
     assert len(list((tmp_path / "adapters").glob("*/*"))) == 1
 
 
-def test_generate_before_refresh_is_refused(make: Any) -> None:
-    with pytest.raises(RuntimeError, match=r"call refresh\(\) before"):
-        make().generate([[5]], 2, Sampling(8), seed=3)
+def test_the_first_refresh_happens_by_itself(make: Any, server: Server) -> None:
+    (group,) = make().generate([[5]], 2, Sampling(8), seed=3, logprobs=False)
+    assert list(server.adapters.values()) == [1.0]
+    assert group.logprobs is None
 
 
 def test_training_of_all_weights_is_refused() -> None:
