@@ -74,7 +74,7 @@ class Product:
         if self.packed is not None:
             y = torch.ops.quantized.linear_dynamic_fp16(x, self.packed)
         else:
-            y = functional.linear(x, self.weight, self.bias)  # type: ignore[arg-type]
+            y = functional.linear(x, self.weight, self.bias)
         if self.down is not None and self.up is not None:
             y.addmm_(functional.linear(x, self.down), self.up)
         return y

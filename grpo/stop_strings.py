@@ -8,7 +8,6 @@ can reach. Special tokens count as the text that the tokenizer shows for them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from os.path import commonprefix
 from typing import Any
 
 __all__ = ["StopStrings"]
@@ -33,7 +32,9 @@ class StopStrings:
         if not self.strings or not tokens or not self._writes_last(tokens[-1]):
             return False
         text, before = self._text(tokens[-self.reach :]), self._text(tokens[-self.reach : -1])
-        same = len(commonprefix((text, before)))  # a character that was cut in two is shown otherwise once it is whole
+        same = 0  # a character that was cut in two is shown otherwise once it is whole
+        while same < min(len(text), len(before)) and text[same] == before[same]:
+            same += 1
         return any(text.find(each, max(0, same - len(each) + 1)) >= 0 for each in self.strings)
 
     def _writes_last(self, token: int) -> bool:
