@@ -74,6 +74,10 @@ class Settings(BaseModel):
     """what samples the completions: this process, or a vLLM server"""
     vllm_server_base_url: str = "http://localhost:8000"
     """where the vLLM server listens"""
+    vllm_server_timeout: Positive = 240.0
+    """seconds to wait for a vLLM server that is not there"""
+    vllm_adapter_dir: str | None = None
+    """folder that the vLLM server can read, for the adapter; a temporary one if not given"""
     max_prompt_length: Count | None = None
     """tokens; a problem with a longer prompt is left out, with a notice"""
     max_completion_length: Count = 256

@@ -91,7 +91,8 @@ def train(recipe: Recipe, *, resume: bool = False) -> Result:
                 position.buffer = []
             seconds = time.perf_counter() - started
             numbers |= position.numbers | {"num_tokens": position.seen, "step_time": seconds}
-            numbers["tokens_per_second"] = numbers.pop("sampled_tokens") / seconds
+            share = settings.gradient_accumulation_steps / settings.passes_per_generation
+            numbers["tokens_per_second"] = numbers.pop("sampled_tokens") * share / seconds
             log.step(step, numbers, samples)
             if _is_due(step, settings):
                 save_checkpoint(
@@ -110,7 +111,13 @@ def open_rollouts(policy: Policy, settings: Settings) -> Rollouts:
     if settings.rollouts == "vllm":
         from .vllm_rollouts import VllmRollouts
 
-        return VllmRollouts(policy, settings)
+        shared = settings.vllm_adapter_dir
+        return VllmRollouts(
+            policy,
+            settings.vllm_server_base_url,
+            adapter_folder=Path(shared) if shared else None,
+            patience=settings.vllm_server_timeout,
+        )
     from .native_rollouts import NativeRollouts
 
     return NativeRollouts(policy)

@@ -1,0 +1,150 @@
+"""Does the loop learn, and does it go on after a kill as if nothing had happened?"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from assay.grpo import train as module
+from assay.grpo.guards import TrainingStopped
+from assay.grpo.metrics import RunLog
+from assay.grpo.recipe import Recipe
+
+SCRIPT = Path(__file__).parent / "letters.py"
+spec = importlib.util.spec_from_file_location("letters", SCRIPT)
+assert spec is not None
+assert spec.loader is not None
+letters = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(letters)
+
+
+@pytest.fixture
+def run(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a function that trains into a folder of tmp_path and returns the Result."""
+    monkeypatch.setattr(Recipe, "open_reward", Recipe.open_reward)  # put back afterwards
+
+    def call(name: str, *overrides: str, resume: bool = True) -> Any:
+        return module.train(letters.recipe_of(tiny_model, tmp_path / name, list(overrides)), resume=resume)
+
+    return call
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
+    return load_file(next(folder.glob("*.safetensors")))
+
+
+def metrics(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def assert_same(one: Path, other: Path) -> None:
+    first, second = weights(one), weights(other)
+    assert first.keys() == second.keys()
+    assert [name for name in first if not torch.equal(first[name], second[name])] == []
+
+
+def test_it_learns(run: Any) -> None:
+    settings = ["max_steps=16", "beta=0", "num_iterations=1", "steps_per_generation=2", "save_steps=0"]
+    rewards = [line["reward"] for line in metrics(run("learns", *settings).folder)]
+    assert sum(rewards[:3]) / 3 < 0.5
+    assert sum(rewards[-3:]) / 3 > 0.8
+
+
+def test_the_ratio_is_1_the_first_time_and_not_the_second(run: Any) -> None:
+    lines = metrics(run("ratio").folder)
+    first, second = [lines[0], lines[4], lines[8]], [lines[3], lines[7], lines[11]]
+    assert all(line["ratio/max"] == pytest.approx(1, abs=1e-5) for line in first)
+    assert all(line["ratio/max"] > 1.01 for line in second)
+
+
+VARIANTS = {
+    "adapter": [],
+    "dropout": ["lora_dropout=0.1"],
+    "all weights": ["use_peft=false", "learning_rate=0.001", "save_total_limit=1"],
+    "redrawn": ["dynamic_sampling=redraw", "beta=0", "scale_rewards=batch", "loss_type=grpo"],
+    "checkpointing": ["gradient_checkpointing=true", "loss_type=bnpo"],
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*is computed by its own forward pass")
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("at", [3, 6])
+def test_what_was_cut_off_ends_the_same(
+    run: Any, monkeypatch: pytest.MonkeyPatch, variant: str, at: int, tmp_path: Path
+) -> None:
+    """Cut off in the middle of what was sampled (3), and after an update whose checkpoint was not written (6)."""
+    overrides = [*VARIANTS[variant], "max_steps=8", "save_steps=3" if at == 3 else "save_steps=4"]
+    whole = run("whole", *overrides)
+    real = RunLog.step
+
+    def cut(self: RunLog, step: int, *arguments: Any) -> None:
+        if step == at + 1:
+            raise KeyboardInterrupt
+        real(self, step, *arguments)
+
+    monkeypatch.setattr(RunLog, "step", cut)
+    with pytest.raises(KeyboardInterrupt):
+        run("cut", *overrides)
+    monkeypatch.setattr(RunLog, "step", real)
+    rest = run("cut", *overrides)
+    assert_same(whole.model, rest.model)
+    told = [(line["step"], line["loss"], line["reward"]) for line in metrics(rest.folder)]
+    assert told == [(line["step"], line["loss"], line["reward"]) for line in metrics(whole.folder)]
+
+
+def test_another_seed_ends_elsewhere(run: Any) -> None:
+    """The comparison above can fail."""
+    one, other = run("one", "max_steps=2"), run("other", "max_steps=2", "seed=7")
+    with pytest.raises(AssertionError):
+        assert_same(one.model, other.model)
+
+
+@pytest.mark.slow
+def test_killed_three_times_it_ends_the_same(tmp_path: Path, tiny_model: Path) -> None:
+    """SIGKILL, at random moments, to a process of its own."""
+
+    def start(name: str) -> subprocess.Popen[bytes]:
+        words = [sys.executable, "-W", "ignore", str(SCRIPT), str(tiny_model), str(tmp_path / name)]
+        return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    assert start("whole").wait(300) == 0
+    moments = random.Random()
+    kills = 0
+    for step in (2, 5, 9):
+        process = start("killed")
+        while process.poll() is None:
+            path = tmp_path / "killed" / "metrics.jsonl"
+            if path.exists() and len(path.read_bytes().splitlines()) >= step:
+                time.sleep(moments.uniform(0, 0.2))  # somewhere in an update, or in the writing of a checkpoint
+                os.kill(process.pid, signal.SIGKILL)
+                break
+            time.sleep(0.005)
+        kills += process.wait(300) == -signal.SIGKILL
+    assert kills
+    assert start("killed").wait(300) == 0
+    assert_same(tmp_path / "whole" / "adapter", tmp_path / "killed" / "adapter")
+    assert [line["step"] for line in metrics(tmp_path / "killed")] == list(range(1, 13))
+
+
+def test_a_guard_leaves_it_resumable(run: Any) -> None:
+    with pytest.raises(TrainingStopped, match="learning_rate"):
+        run("drifts", "max_kl=1e-9", "save_steps=1")
+    result = run("drifts", "max_kl=null", "save_steps=1")
+    assert result.steps == 12
+
+
+def test_numbers_that_make_no_groups_are_told(run: Any) -> None:
+    with pytest.raises(ValueError, match="no multiple of num_generations"):
+        run("odd", "per_device_train_batch_size=3", "steps_per_generation=2")
