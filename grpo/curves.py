@@ -20,6 +20,7 @@ def draw(folder: Path) -> Path | None:
     """Draw the curves of a run into its folder; returns the file, None if nothing has happened yet."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     from .metrics import CURVES, EVALUATIONS, METRICS, read_rows
 
@@ -51,7 +52,7 @@ def draw(folder: Path) -> Path | None:
         panel(ax)
         ax.margins(x=0.03)
         ax.set_xlim(left=-0.03 * last, right=1.03 * last or 1)
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         if number >= 3:
             ax.set_xlabel("step", fontsize=9)
     fresh = folder / f"{CURVES}.new"

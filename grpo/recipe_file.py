@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,8 @@ class Source:
             read = yaml.load(value, _Loader)
         except yaml.YAMLError:
             raise RecipeError(f"{text!r}: {value!r} is not valid YAML; put quotes round it") from None
-        place, path = self.data, ()
+        place: Any = self.data
+        path: Path_ = ()
         names = key.split(".")
         for name in names[:-1]:
             step = self._step(place, name, text)
@@ -144,7 +145,7 @@ def meant(word: object, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def in_words(error: ValidationError, source: Source, known: dict[str, Sequence[str]]) -> str:
+def in_words(error: ValidationError, source: Source, known: Mapping[str, Sequence[str]]) -> str:
     """Return what is wrong, one sentence for each of the first three keys, with the place of each.
 
     known  the keys that there are, by the dotted key of the section (indexes of lists left out)
@@ -178,7 +179,7 @@ def _real(loc: Path_, source: Source) -> Path_:
     return tuple(path)
 
 
-def _sentence(fault: Any, path: Path_, known: dict[str, Sequence[str]]) -> str:
+def _sentence(fault: Any, path: Path_, known: Mapping[str, Sequence[str]]) -> str:
     kind, context, given = fault["type"], fault.get("ctx", {}), fault["input"]
     if kind == "extra_forbidden":
         section = known.get(dotted(tuple(part for part in path[:-1] if isinstance(part, str))), ())

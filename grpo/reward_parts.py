@@ -165,7 +165,7 @@ def _own(part: OwnPart) -> Verifier:
         raise RecipeError(f"reward: {part.verifier!r} gave no verifier: {type(error).__name__}: {error}") from None
     if part.name is not None:
         verifier.name = part.name
-    return verifier  # type: ignore[no-any-return]  # Reward looks whether it is one
+    return verifier  # Reward looks whether it is one
 
 
 def unfit(parts: Sequence[Any], problems: Sequence[Problem]) -> str | None:
