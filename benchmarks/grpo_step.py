@@ -24,10 +24,12 @@ HERE = Path(__file__).parent
 LEAN = {"per_device_train_batch_size": 1, "gradient_accumulation_steps": 16, "gradient_checkpointing": True}
 WHOLE = {"per_device_train_batch_size": 16, "gradient_checkpointing": False}
 
+ASSAY_LEAN = {"gradient_checkpointing": True, "keep_rollout_weights": False}
+
 CONTENDERS: dict[str, tuple[str, dict[str, Any]]] = {
     "assay, bfloat16 base": ("assay", {"dtype": "bfloat16"}),
     "assay, float32 base": ("assay", {"dtype": "float32"}),
-    "assay, bfloat16, checkpointing": ("assay", {"dtype": "bfloat16", "gradient_checkpointing": True}),
+    "assay, bfloat16, lean": ("assay", {"dtype": "bfloat16", **ASSAY_LEAN}),
     "TRL, float32": ("trl", {"dtype": "float32", **WHOLE}),
     "TRL, bfloat16": ("trl", {"dtype": "bfloat16", "bf16": True, **WHOLE}),
     "TRL, float32, lean": ("trl", {"dtype": "float32", "bf16": False, **LEAN}),

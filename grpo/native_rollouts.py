@@ -12,7 +12,6 @@ and prompts of different lengths go together without padding. What does the forw
 from __future__ import annotations
 
 import ctypes
-import gc
 import sys
 from typing import Protocol
 
@@ -95,7 +94,6 @@ class NativeRollouts:
         """Give the weights back, unless they are the frozen base's and to be kept."""
         if self.model is not None and not (self.beside and self.model.follow()):
             self.model = None
-        gc.collect()
         _return_memory(self.policy.device)
 
     def close(self) -> None:

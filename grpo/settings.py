@@ -72,6 +72,8 @@ class Settings(BaseModel):
 
     rollouts: Literal["native", "vllm"] = "native"
     """what samples the completions: this process, or a vLLM server"""
+    keep_rollout_weights: bool = True
+    """native rollouts on a CPU keep a copy of the base, packed in half precision, between samplings; false: less memory"""
     vllm_server_base_url: str = "http://localhost:8000"
     """where the vLLM server listens"""
     vllm_server_timeout: Positive = 240.0

@@ -120,7 +120,7 @@ def open_rollouts(policy: Policy, settings: Settings) -> Rollouts:
         )
     from .native_rollouts import NativeRollouts
 
-    return NativeRollouts(policy)
+    return NativeRollouts(policy, keep=settings.keep_rollout_weights)
 
 
 def _updates_per_sampling(settings: Settings) -> int:
