@@ -19,6 +19,7 @@ import click
 from ._version import __version__
 from .datasets.fields import USUAL, FieldError
 from .datasets.jsonl import RowError, read_rows
+from .memory_command import memory
 from .pairing import Fields, Pairing, References, WrongUse
 from .presets import AUTO, CODE_TASKS, PRESETS
 from .records import Limits
@@ -224,6 +225,7 @@ main.add_command(verify)
 main.add_command(sandbox)
 main.add_command(train)
 main.add_command(evaluate)
+main.add_command(memory)
 
 
 @main.command()

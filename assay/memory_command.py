@@ -195,7 +195,9 @@ def _fits(row: Estimate, card: Card) -> bool:
 def _remarks(plan: Plan, rows: list[Estimate]) -> list[str]:
     from .grpo.memory import estimate
 
-    lines = ["peak: the fullest of rollout, scores, training and update, which never are together, so parts do not add up."]
+    lines = [
+        "peak: the fullest of rollout, scores, training and update, which never are together, so parts do not add up."
+    ]
     lines.append("rollouts: the cache of keys and values, weights merged for sampling, logits of one token a row.")
     plain = [f"{row.setup} {size(estimate(plan, row.setup, own=False).peak)}" for row in rows if row.own]
     if plain:
@@ -217,7 +219,10 @@ def _print_fits(plan: Plan, rows: list[Estimate], card: Card) -> None:
     show(f"\n[bold]{escape(card.name)}[/]: {size(room)} of {size(card.size)} are there for tensors.", sys.stdout)
     for row in rows:
         if not _fits(row, card):
-            show(f"  {row.setup} lacks {size(row.peak - room)}. Change first: {advice(plan, row.setup, room)}", sys.stdout)
+            show(
+                f"  {row.setup} lacks {size(row.peak - room)}. Change first: {advice(plan, row.setup, room)}",
+                sys.stdout,
+            )
 
 
 def _comparison(measured: list[Measured]) -> Any:

@@ -33,6 +33,7 @@ OPTIMIZERS = {"adamw": 8.0, "adamw_8bit": 2.0 + 2 * 4 / 256, "sgd": 0.0}
 # NF4 with double quantization: 4 bits, a scale of 8 bits for 64 of them, one of 32 bits for 256 scales (Dettmers 2023).
 NF4 = (4 + 8 / 64 + 32 / (64 * 256)) / 8
 HALF = 2
+PACKED = 512  # fbgemm packs fp16 weights in blocks of so many inputs, the last one filled up
 
 # Of native_rollouts.py and group_cache.py, which cannot be imported without torch; a test compares them.
 CACHE_BYTES = 1 << 30
@@ -72,7 +73,13 @@ class Plan:
     device: str = "cuda"
 
     def __post_init__(self) -> None:
-        for name in ("per_device_train_batch_size", "gradient_accumulation_steps", "prompt_length", "lora_r", "devices"):
+        for name in (
+            "per_device_train_batch_size",
+            "gradient_accumulation_steps",
+            "prompt_length",
+            "lora_r",
+            "devices",
+        ):
             if getattr(self, name) < 1:
                 raise PlanError(f"{name} is {getattr(self, name)}; it has to be 1 or more")
         for name in ("num_generations", "max_completion_length"):
@@ -281,7 +288,12 @@ def _merged(plan: Plan, setup: Setup) -> int:
     """Return the bytes of the weights that completions are sampled from: fused, with adapters merged in."""
     shape = plan.shape
     if plan.form == "fp16":
-        return HALF * (shape.linear + shape.embedding)
+        hidden, inner, attention = (
+            -(-size // PACKED) * PACKED for size in (shape.hidden, shape.intermediate, shape.attention)
+        )
+        layer = hidden * (shape.attention + 2 * shape.kv + 2 * shape.intermediate)
+        layer += (attention + inner) * shape.hidden
+        return HALF * (shape.layers * layer + hidden * shape.vocabulary)
     stored = FLOAT if setup == "GRPO" else plan.stored
     return plan.width * (shape.linear + (shape.embedding if plan.width != stored else 0))
 

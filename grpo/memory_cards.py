@@ -10,12 +10,12 @@ come before those that change what is learnt. The first that is enough is the an
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from .memory import Plan, PlanError, Setup, estimate
 
-__all__ = ["CARDS", "Card", "advice", "card_of", "usable"]
+__all__ = ["CARDS", "Card", "advice", "card_of", "remedy", "usable"]
 
 MIB, GIB = 1 << 20, 1 << 30
 CONTEXT = 0.6 * GIB  # the CUDA context with cuBLAS and cuDNN; measured values lie between 0.4 and 0.7
@@ -80,32 +80,53 @@ def usable(card: Card) -> int:
 
 
 def advice(plan: Plan, setup: Setup, room: int) -> str:
-    """Return the first change that makes a set-up fit into `room` bytes, with its peak; or what else there is.
+    """Return in words the first change that makes a set-up fit into `room` bytes, with its peak; or that none does."""
+    found = remedy(plan, setup, room)
+    if setup == "GRPO" and (found is None or found[1].devices > plan.devices):
+        adapter = estimate(plan, "LoRA-GRPO").peak
+        if adapter <= room:
+            return f"use_peft=true, which is LoRA-GRPO: {_gib(adapter)}"
+    if found is not None:
+        change, better = found
+        said = f"{change}: {_gib(estimate(better, setup).peak)}"
+        return said + (" on each, in a trainer that has FSDP" if better.devices > plan.devices else "")
+    least = estimate(_smallest(plan), setup)
+    held = least.weights + least.optimizer
+    return f"nothing here is enough: weights and the optimizer alone take {_gib(held)}; take a smaller model" + (
+        "" if "LoRA" in setup else " or train an adapter"
+    )
 
-    Where no single change is enough, those that leave the result as it is are made all at once, and devices added.
+
+def remedy(plan: Plan, setup: Setup, room: int) -> tuple[str, Plan] | None:
+    """Return the first change that makes a set-up fit into `room` bytes, and the changed plan.
+
+    Where no single change is enough, those that leave the result as it is are made all at once, and then devices added.
     """
     for change, better in _changes(plan, setup):
-        if (peak := estimate(better, setup).peak) <= room:
-            return f"{change}: {_gib(peak)}"
-    small = replace(
+        if estimate(better, setup).peak <= room:
+            return change, better
+    small = _smallest(plan)
+    cheap = "gradient_checkpointing=true per_device_train_batch_size=1"
+    cheap += f" gradient_accumulation_steps={small.gradient_accumulation_steps}"
+    cheap += " dtype=bfloat16" if small.dtype != plan.dtype else ""
+    if estimate(small, setup).peak <= room:
+        return cheap, small
+    for devices in (2, 4, 8, 16, 32, 64):
+        more = replace(small, devices=devices, shard="fsdp")
+        if devices > plan.devices and estimate(more, setup).peak <= room:
+            return f"{cheap} and --devices {devices} --shard fsdp", more
+    return None
+
+
+def _smallest(plan: Plan) -> Plan:
+    """Return the plan with all changes that leave the result as it is."""
+    return replace(
         plan,
         gradient_checkpointing=True,
         per_device_train_batch_size=1,
         gradient_accumulation_steps=plan.sampled,
         dtype="bfloat16" if plan.dtype == "float32" else plan.dtype,
     )
-    cheap = "gradient_checkpointing=true per_device_train_batch_size=1"
-    cheap += f" gradient_accumulation_steps={small.gradient_accumulation_steps}"
-    cheap += " dtype=bfloat16" if small.dtype != plan.dtype else ""
-    if (peak := estimate(small, setup).peak) <= room:
-        return f"{cheap}: {_gib(peak)}"
-    for devices in (2, 4, 8, 16, 32, 64):
-        more = replace(small, devices=devices, shard="fsdp")
-        if devices > plan.devices and (peak := estimate(more, setup).peak) <= room:
-            return f"{cheap} and --devices {devices} --shard fsdp: {_gib(peak)} on each"
-    least = estimate(small, setup)
-    held = least.weights + least.optimizer
-    return f"too large: weights and the optimizer alone take {_gib(held)}; take a smaller model or train an adapter"
 
 
 def _changes(plan: Plan, setup: Setup) -> Iterator[tuple[str, Plan]]:
@@ -139,10 +160,11 @@ def _shorter(plan: Plan, name: str) -> Iterator[tuple[str, Plan]]:
     """Yield shorter lengths down to a quarter; below, a run is another one."""
     length: int = getattr(plan, name)
     step = max(1, length // 16)
-    shown: Callable[[int], str] = lambda size: f"{name.replace('prompt_length', 'max_prompt_length')}={size}"  # noqa: E731
-    for size in range(length - step, length // 4 - 1, -step):
-        if size >= 2:
-            yield shown(size), replace(plan, **{name: size})  # type: ignore[arg-type]
+    for size in range(length - step, max(2, length // 4) - 1, -step):
+        if name == "prompt_length":
+            yield f"max_prompt_length={size}", replace(plan, prompt_length=size)
+        else:
+            yield f"{name}={size}", replace(plan, max_completion_length=size)
 
 
 def _gib(size: float) -> str:

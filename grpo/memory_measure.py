@@ -69,9 +69,13 @@ class Measured:
 def measure_setups(model: str, plan: Plan, timeout: float = 1800) -> list[Measured]:
     """Run what exists here of a plan: full fine-tune and LoRA, one device. Raises MeasureError."""
     if not plan.shape.exact:
-        raise MeasureError(f"{plan.shape.name}: only Llama, Mistral, Qwen2 and Qwen3 are counted well enough to compare")
+        raise MeasureError(
+            f"{plan.shape.name}: only Llama, Mistral, Qwen2 and Qwen3 are counted well enough to compare"
+        )
     if plan.devices > 1 or plan.optimizer != "adamw":
-        raise MeasureError("what is measured runs on one device with AdamW: leave --devices and --optimizer as they are")
+        raise MeasureError(
+            "what is measured runs on one device with AdamW: leave --devices and --optimizer as they are"
+        )
     return [measure(model, plan, setup, timeout) for setup in MEASURABLE]
 
 
@@ -196,7 +200,7 @@ class _Run:
         self.plan = plan
         self.settings = Settings(
             model_name_or_path="random",
-            dtype=plan.dtype,  # type: ignore[arg-type]
+            dtype=plan.dtype,
             use_peft=setup == "LoRA-GRPO",
             lora_r=plan.lora_r,
             gradient_checkpointing=plan.gradient_checkpointing,
@@ -224,9 +228,7 @@ class _Run:
         rollouts = NativeRollouts(self.policy)
         self.form = rollouts.form
         for step in range(1, UPDATES + 1):
-            prompts = [
-                [draw.randrange(self.vocabulary) for _ in range(plan.prompt_length)] for _ in range(plan.groups)
-            ]
+            prompts = [[draw.randrange(self.vocabulary) for _ in range(plan.prompt_length)] for _ in range(plan.groups)]
             with phase("rollout"):
                 rollouts.refresh()
                 groups = rollouts.generate(prompts, plan.num_generations, sampling, seed=step)

@@ -209,8 +209,8 @@ def _other_shape(model: str, config: dict[str, Any], whole: dict[str, Any]) -> M
     if not kind:
         raise ShapeError(f"{model}: its configuration has no model_type; is it the config.json of a language model?")
     try:
+        import torch
         from transformers import AutoConfig, AutoModelForCausalLM
-        import torch  # noqa: I001  (transformers says more clearly what it lacks)
     except ImportError:
         raise ShapeError(
             f"{model}: a {kind} model is counted by building it without memory, for which torch and transformers are "
