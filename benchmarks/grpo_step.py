@@ -65,6 +65,8 @@ class Contender:
             words = self.process.stderr.read()[-2000:] if self.process.stderr else ""
             sys.exit(f"{self.name} ended: {words}")
         self.steps.append(json.loads(line))
+        words = ", ".join(f"{name} {value:.4g}" for name, value in self.steps[-1].items())
+        print(f"{self.name}, step {len(self.steps)}: {words}", file=sys.stderr, flush=True)
 
     def figure(self, name: str) -> float:
         """Return the median of a figure; the highest of the peak."""

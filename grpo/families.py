@@ -39,7 +39,7 @@ def read_decoder(model: nn.Module, compute: torch.dtype) -> Decoder:
     if not apart <= CLOSE:
         raise NotOurs(f"the logits of a small copy differ from its own by {apart:.2g}")
     apart = _difference(decoder, model)
-    if not apart <= NOISE[decoder.embedding.dtype]:
+    if not apart <= max(NOISE[decoder.embedding.dtype], NOISE[compute]):
         raise NotOurs(f"its logits differ from the model's own by {apart:.2g}")
     return decoder
 

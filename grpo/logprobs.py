@@ -23,7 +23,7 @@ from .decoder import Attend, Decoder
 
 __all__ = ["causal_attention", "group_logprobs", "prefix_attention", "token_logprobs"]
 
-BLOCK_BYTES = 64 << 20  # of logits at one time
+BLOCK_BYTES = 16 << 20  # of logits at one time; twice that is at work
 
 
 class _TokenLogprobs(torch.autograd.Function):
@@ -36,7 +36,7 @@ class _TokenLogprobs(torch.autograd.Function):
         with_gradient = ctx.needs_input_grad[0]
         highest = torch.full((rows,), -torch.inf, device=hidden.device)
         total = torch.zeros(rows, device=hidden.device)  # sum of exp(logit - highest)
-        first = torch.zeros(rows, device=hidden.device)  # sum of exp(logit - highest) * logit
+        first = torch.zeros(rows, device=hidden.device)  # sum of exp(logit - highest) * (logit - highest)
         chosen = torch.zeros(rows, device=hidden.device)
         mean = torch.zeros_like(hidden, dtype=torch.float32) if with_gradient else None
         for start in range(0, vocabulary, block):
@@ -44,22 +44,26 @@ class _TokenLogprobs(torch.autograd.Function):
             logits = (hidden @ weight.t()).float()
             if temperature != 1.0:
                 logits.div_(temperature)
-            higher = torch.maximum(highest, logits.amax(-1))
-            shrink = torch.exp(highest - higher)
-            highest = higher
             inside = (tokens >= start) & (tokens < start + weight.shape[0])
             place = (tokens - start).clamp(0, weight.shape[0] - 1)[:, None]
             chosen = torch.where(inside, logits.gather(1, place)[:, 0], chosen)
-            powers = torch.exp(logits - highest[:, None])
-            total = total * shrink + powers.sum(-1)
-            first = first * shrink + torch.linalg.vecdot(powers, logits)
+            higher = torch.maximum(highest, logits.amax(-1))
+            below = highest - higher
+            shrink = torch.exp(below)
+            first = (first + below.nan_to_num(neginf=0.0) * total) * shrink
+            total = total * shrink
+            highest = higher
+            powers = torch.exp(logits.sub_(highest[:, None]))
+            total += powers.sum(-1)
+            first += torch.bmm(powers[:, None], logits[:, :, None])[:, 0, 0]
             if mean is not None:
                 mean.mul_(shrink[:, None]).add_(powers.to(hidden.dtype) @ weight)
+            del logits, powers
         normalizer = highest + total.log()
         if mean is not None:
             mean.div_(-total[:, None]).add_(head[tokens]).div_(temperature)
             ctx.save_for_backward(mean.to(hidden.dtype))
-        entropy = normalizer - first / total
+        entropy = total.log() - first / total
         ctx.mark_non_differentiable(entropy)
         return chosen - normalizer, entropy
 

@@ -20,7 +20,7 @@ from .model_shapes import ModelShape
 __all__ = ["Pass", "packed_pass", "padded_pass"]
 
 FLOAT = 4
-BLOCK_BYTES = 64 << 20  # logprobs.BLOCK_BYTES, which cannot be imported without torch; a test compares them
+BLOCK_BYTES = 16 << 20  # logprobs.BLOCK_BYTES, which cannot be imported without torch; a test compares them
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +112,10 @@ def packed_pass(
 def _blocks(shape: ModelShape, targets: int, width: int, stored: int, *, keeps_slope: bool) -> int:
     """Return the bytes of `_TokenLogprobs.forward`: it goes over the vocabulary in blocks of columns.
 
-    Logits, their exponentials and their product at a time, and the last block's exponentials beside the next one's.
+    Logits and their exponentials at a time.
     """
     columns = max(256, min(shape.vocabulary, BLOCK_BYTES // (FLOAT * targets)))
-    blocks = [columns] * (shape.vocabulary // columns) + [shape.vocabulary % columns]
-    most = 0
-    for before, block in zip([0, *blocks], blocks, strict=False):
-        most = max(most, targets * FLOAT * (3 * block + before))
+    most = 2 * targets * FLOAT * columns
     if width != FLOAT:
         most += targets * columns * width
     if width != stored:

@@ -50,7 +50,8 @@ def train(recipe: Recipe, *, resume: bool = False) -> Result:
     resume  go on from the newest checkpoint in output_dir, if there is one
 
     Raises TrainingStopped, with the run left as its last checkpoint has it, ValueError for settings that do not go
-    together or a checkpoint of other settings, OSError for a model that cannot be read.
+    together or a checkpoint of another run, FileExistsError for a folder with a run that is not to be resumed, OSError
+    for a model that cannot be read.
     """
     settings = recipe.settings
     settings.prompts_per_generation()  # raises for numbers that make no whole groups
@@ -60,7 +61,9 @@ def train(recipe: Recipe, *, resume: bool = False) -> Result:
     guards = Guards(settings)
     learner = Learner(policy, settings, guards)
     position = Position()
-    checkpoint = latest_checkpoint(folder) if resume else None
+    checkpoint = latest_checkpoint(folder)
+    if checkpoint is not None and not resume:
+        raise FileExistsError(f"{folder} holds a run; go on with it (resume=True) or train into another output_dir")
     if checkpoint is not None:
         position = load_checkpoint(checkpoint, policy, learner.optimizer, recipe.as_dict())
     with (
