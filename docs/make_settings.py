@@ -37,6 +37,7 @@ TRL: dict[str, Any] = {
     "seed": 42,
     "shuffle_dataset": True,
     "vllm_server_base_url": None,
+    "vllm_server_timeout": 240.0,
     "max_completion_length": 512,
     "temperature": 1.0,
     "top_p": 1.0,

@@ -43,16 +43,16 @@ class _Engine(Protocol):
 class NativeRollouts:
     """Samples from the policy as it was at the last refresh(), the first of which happens by itself.
 
-    keep  leave the base packed between rollouts where that pays: adapters then lie beside it, a step takes some 5 % longer,
-          a refresh nothing, and release() gives nothing back but after a full fine-tune. False merges adapters into
-          throw-away weights, at each refresh, and release() frees them.
-    form  of the weights; None lets the machine decide
+    keep  on a CPU, leave the base packed between rollouts, where that pays: adapters then lie beside it, a step takes some
+          5 % longer, a refresh nothing, and release() gives nothing back but after a full fine-tune. False multiplies by
+          the policy's own tensors. On a GPU adapters are merged into throw-away weights, which release() frees.
+    form  of the weights; None lets the machine and `keep` decide
     """
 
     def __init__(self, policy: Policy, *, keep: bool = False, form: Form | None = None) -> None:
         self.policy = policy
-        self.form: Form = form or choose_form(policy.device, policy.compute)
-        self.beside = keep and self.form == "fp16"
+        self.form: Form = form or choose_form(policy.device, policy.compute, copy=keep)
+        self.beside = self.form == "shared" or (keep and self.form == "fp16")
         self.model: RolloutModel | None = None
 
     def refresh(self) -> None:

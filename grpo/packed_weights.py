@@ -20,19 +20,23 @@ from .decoder import Linear
 
 __all__ = ["Form", "Product", "choose_form", "packs_fp16"]
 
-Form = Literal["fp16", "plain"]
+Form = Literal["fp16", "plain", "shared"]
 
+SLICE = 4096  # outputs of a layer that is widened as it is used, at one time
 LARGEST = 65504.0  # of fp16
 SMALLEST = 1e-3  # a matrix whose largest weight is below has too many among fp16's subnormal numbers
 
 
-def choose_form(device: torch.device, compute: torch.dtype) -> Form:
-    """Return the form for a device and the type of activations there.
+def choose_form(device: torch.device, compute: torch.dtype, *, copy: bool = True) -> Form:
+    """Return the form for a device and the type of activations there; copy: memory may be had for it on a CPU.
 
     fp16   weights in half precision, packed by fbgemm, times float32 activations: CPUs that compute in float32
     plain  weights in the type of the activations: bf16 on GPUs and on CPUs with AMX or AVX512_BF16 (where the policy
            computes in bf16), float32 where there is neither that nor fbgemm
+    shared the policy's own tensors, widened as they are used, with their adapters beside: no memory, half the speed
     """
+    if device.type == "cpu" and not copy:
+        return "shared"
     return "fp16" if device.type == "cpu" and compute == torch.float32 and packs_fp16() else "plain"
 
 
@@ -60,18 +64,23 @@ class Product:
         self, layers: Sequence[Linear], form: Form, compute: torch.dtype, *, merge: bool, order: Tensor | None = None
     ) -> None:
         self.layers, self.compute, self.merge, self.order = tuple(layers), compute, merge, order
+        self.shared = form == "shared"
         self.down: Tensor | None = None
         self.up: Tensor | None = None
         self.packed: Any = None
         self.weight: Tensor | None = None
         self.bias = self._bias()
-        self._load(form)
+        if not self.shared:
+            self._load(form)
         self.follow()
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return (N, out) for x (N, in)."""
         y: Tensor
-        if self.packed is not None:
+        if self.shared:
+            y = torch.cat([_in_slices(x, layer) for layer in self.layers], -1)
+            y = y if self.order is None else y[:, self.order]
+        elif self.packed is not None:
             y = torch.ops.quantized.linear_dynamic_fp16(x, self.packed)
         else:
             y = functional.linear(x, self.weight, self.bias)
@@ -125,3 +134,12 @@ class Product:
         ]
         bias = torch.cat(parts).to(self.compute)
         return bias if self.order is None else bias[self.order]
+
+
+def _in_slices(x: Tensor, layer: Linear) -> Tensor:
+    """Return what a layer gives without its adapter, widening some of its outputs' weights at a time: heads are large."""
+    if layer.weight.dtype == x.dtype or len(layer.weight) <= SLICE:
+        return layer(x, False)
+    biases = [None] * len(layer.weight) if layer.bias is None else layer.bias.split(SLICE)
+    slices = zip(layer.weight.split(SLICE), biases, strict=False)
+    return torch.cat([Linear(weight, bias)(x, False) for weight, bias in slices], -1)

@@ -271,7 +271,7 @@ def test_a_full_fine_tune_is_seen_after_refresh(keep: bool) -> None:
 def test_release_frees_and_the_next_call_makes_the_weights_anew() -> None:
     import weakref
 
-    rollouts = NativeRollouts(policy(with_adapter(llama())))
+    rollouts = NativeRollouts(policy(with_adapter(llama())), form="plain")
     before = sampled(rollouts.generate(PROMPTS, 2, Sampling(6), 1))
     assert rollouts.model is not None
     gone = weakref.ref(rollouts.model)
