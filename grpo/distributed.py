@@ -7,12 +7,23 @@ The loss of each process is weighed so that the mean of their gradients is the g
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, distributed, nn
 
-__all__ = ["gather_rows", "process_count", "process_index", "reduce_gradients", "sum_over_processes"]
+__all__ = ["gather_rows", "join", "process_count", "process_index", "reduce_gradients", "sum_over_processes"]
+
+
+def join() -> torch.device | None:
+    """Join the processes that `accelerate launch` or torchrun started, if they did; return the device of this one."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return None
+    from accelerate import PartialState
+
+    device: torch.device = PartialState(cpu=not torch.cuda.is_available()).device
+    return torch.device("cpu") if device.type == "cpu" else device  # a saved tensor of cpu:0 cannot be read again
 
 
 def process_count() -> int:

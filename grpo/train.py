@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 from .checkpoint import Position, latest_checkpoint, load_checkpoint, save_checkpoint
-from .distributed import process_index
+from .distributed import join, process_index
 from .evaluate import Evaluation, Evaluator
 from .experience import Collector
 from .guards import Guards, fitting
@@ -56,8 +56,9 @@ def train(recipe: Recipe, *, resume: bool = False) -> Result:
     settings = recipe.settings
     settings.prompts_per_generation()  # raises for numbers that make no whole groups
     folder = Path(settings.output_dir)
+    device = join()
     torch.manual_seed(settings.seed)
-    policy = open_policy(settings)
+    policy = open_policy(settings, device)
     guards = Guards(settings)
     learner = Learner(policy, settings, guards)
     position = Position()

@@ -5,6 +5,7 @@ python letters.py MODEL FOLDER [key=value ...]
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,9 @@ def recipe_of(model: Path, folder: Path, overrides: list[str]) -> Any:
 
     Recipe.open_reward = lambda self: Reward([(Letters(), 1.0)])  # type: ignore[method-assign]
     path = folder.with_suffix(".yaml")
-    path.write_text(SETTINGS.format(model=model, folder=folder))
+    scratch = path.with_suffix(f".{os.getpid()}")
+    scratch.write_text(SETTINGS.format(model=model, folder=folder))
+    scratch.replace(path)  # at once: another process of the same run may be reading it
     return load_recipe(path, overrides)
 
 

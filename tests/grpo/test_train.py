@@ -7,6 +7,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -136,6 +137,33 @@ def test_killed_three_times_it_ends_the_same(tmp_path: Path, tiny_model: Path) -
     assert start("killed").wait(300) == 0
     assert_same(tmp_path / "whole" / "adapter", tmp_path / "killed" / "adapter")
     assert [line["step"] for line in metrics(tmp_path / "killed")] == list(range(1, 13))
+
+
+@pytest.mark.slow
+def test_two_processes_train_together_and_go_on(tmp_path: Path, tiny_model: Path) -> None:
+    """As `accelerate launch` starts them, over gloo: cut off and resumed they end as two that were not."""
+
+    def together(name: str, *overrides: str) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        words = [sys.executable, "-W", "ignore", str(SCRIPT), str(tiny_model), str(tmp_path / name), *overrides]
+        rendezvous = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+        both = [
+            subprocess.Popen(
+                words, env={**os.environ, **rendezvous, "RANK": rank, "LOCAL_RANK": rank}, stderr=subprocess.PIPE
+            )
+            for rank in ("0", "1")
+        ]
+        said = [process.communicate(timeout=300)[1].decode()[-2000:] for process in both]
+        assert [process.returncode for process in both] == [0, 0], said
+
+    together("whole", "max_steps=5", "lr_scheduler_type=constant")
+    together("halves", "max_steps=3", "lr_scheduler_type=constant")
+    together("halves", "max_steps=5", "lr_scheduler_type=constant")
+    assert_same(tmp_path / "whole" / "adapter", tmp_path / "halves" / "adapter")
+    assert [line["step"] for line in metrics(tmp_path / "halves")] == [1, 2, 3, 4, 5]
+    assert len(list((tmp_path / "halves" / "checkpoints" / "step-000005").glob("process-*.pt"))) == 2
 
 
 def test_a_guard_leaves_it_resumable(run: Any) -> None:
