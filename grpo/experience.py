@@ -21,6 +21,7 @@ from ..verifiers.reward import Reward
 from .advantages import Advantages, advantages_of
 from .distributed import gather_rows, process_count, process_index, sum_over_processes
 from .evaluate import judge, response_text
+from .free_memory import return_memory
 from .guards import Guards, out_of_memory
 from .metrics import Sample
 from .policy import Policy
@@ -134,6 +135,7 @@ class Collector:
         experiences = [self._experience(*row) for row in rows]
         with out_of_memory(settings, "training"):
             experiences = [self._with_logprobs(each) for each in experiences]
+        return_memory(self.policy.device)
         tokens = sum(
             len(c) for each in experiences for c, keep in zip(each.completions, each.kept, strict=True) if keep
         )

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .distributed import gather_rows, process_count, reduce_gradients
 from .experience import Experience
+from .free_memory import return_memory
 from .guards import Guards, out_of_memory
 from .losses import Tally, per_token, policy_loss, token_weights, tokens_per_update
 from .policy import Policy
@@ -73,6 +74,7 @@ class Learner:
             group["lr"] = rate
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+        return_memory(policy.device)
         return {
             "loss": figures["loss"],
             **({"kl": figures["kl"]} if settings.beta > 0 else {}),

@@ -11,8 +11,6 @@ and prompts of different lengths go together without padding. What does the forw
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from typing import Protocol
 
 import torch
@@ -20,6 +18,7 @@ from torch import Tensor
 
 from .any_model import AnyModel
 from .cuda_graphs import GraphCache
+from .free_memory import return_memory
 from .group_cache import GroupCache
 from .packed_weights import Form, choose_form
 from .policy import Policy
@@ -61,7 +60,7 @@ class NativeRollouts:
             return
         self.model = None  # before its successor is made
         self.model = RolloutModel(self.policy.decoder, self.form, merge=not self.beside)
-        _return_memory(self.policy.device)  # the float32 copies of one layer after the other
+        return_memory(self.policy.device)  # the float32 copies of one layer after the other
 
     @torch.inference_mode()
     def generate(
@@ -94,12 +93,12 @@ class NativeRollouts:
         """Give the weights back, unless they are the frozen base's and to be kept."""
         if self.model is not None and not (self.beside and self.model.follow()):
             self.model = None
-        _return_memory(self.policy.device)
+        return_memory(self.policy.device)
 
     def close(self) -> None:
         """Give all weights back."""
         self.model = None
-        _return_memory(self.policy.device)
+        return_memory(self.policy.device)
 
     def _engine(self, max_tokens: int) -> _Engine:
         if self.model is None:
@@ -169,13 +168,3 @@ class _Batch:
 
     def _ended(self, tokens: list[int]) -> bool:
         return len(tokens) >= self.sampling.min_tokens and (tokens[-1] in self.ends or self.stops.ended(tokens))
-
-
-def _return_memory(device: torch.device) -> None:
-    """Return freed memory to the system: what the C library keeps would count for this process at its peak."""
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-    elif sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:  # glibc
-            trim(0)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from .decoder import Decoder, NotOurs
 from .families import read_decoder
+from .free_memory import give_back_large_blocks
 from .logprobs import group_logprobs
 from .settings import Settings
 from .small_model import SMALL_MODEL, small_model
@@ -101,6 +102,8 @@ def open_policy(settings: Settings, device: torch.device | str | None = None) ->
     from transformers import AutoTokenizer
 
     place = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
+    if place.type == "cpu":
+        give_back_large_blocks()
     path = str(small_model()) if settings.model_name_or_path == SMALL_MODEL else settings.model_name_or_path
     tokenizer = AutoTokenizer.from_pretrained(path)
     base = _load(path, settings, place, DTYPES[settings.dtype] if settings.use_peft else torch.float32)
