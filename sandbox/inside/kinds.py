@@ -305,7 +305,7 @@ def _struct(name: str, fields: tuple[str, ...]) -> Any:
 
 
 def _array(dtype: str, shape: tuple[int, ...], items: tuple[Any, ...]) -> Any:
-    import numpy  # type: ignore[import-not-found]  # there on both sides or on none
+    import numpy  # there on both sides or on none
 
     if numpy.dtype(dtype).kind not in "biufcU":
         raise Malformed("an array of objects")
