@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import accumulate
 from random import Random
 
 import pytest
@@ -11,7 +12,7 @@ torch = pytest.importorskip("torch")
 
 from assay.grpo.rollouts import Sampling  # noqa: E402
 from assay.grpo.sampling import Sampler, draw_token, in_nucleus, row_stream  # noqa: E402
-from hypothesis import given, settings  # noqa: E402
+from hypothesis import assume, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 DRAWS = 10_000
@@ -109,6 +110,8 @@ def test_only_what_the_filters_leave_is_drawn(
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.sampled_from([0.1, 0.333, 0.5, 0.77, 0.95]))
 def test_the_nucleus_is_that_of_sorting(weights: list[int], top_p: float) -> None:
+    sums = accumulate(sorted(weights, reverse=True))
+    assume(all(abs(each - top_p * sum(weights)) > 1e-3 for each in sums))  # on the border itself rounding decides
     shares = reference([math.log(weight) for weight in weights], Sampling(1, top_p=top_p))
     rows = torch.tensor([weights] * len(weights), dtype=torch.float32)
     inside = in_nucleus(rows, torch.arange(len(weights)), top_p, rows.sum(-1))

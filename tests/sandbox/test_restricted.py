@@ -69,6 +69,7 @@ def test_the_language_keeps_programs_in(box: Any, name: str) -> None:
     assert (judgement.status, judgement.passed) == (Status.CRASHED, 0), judgement
 
 
+@pytest.mark.filterwarnings("ignore")  # it touches everything that other tests of this process have loaded
 @pytest.mark.parametrize("name", [name for name in ESCAPES if name not in UNPLAIN])
 def test_it_is_a_way_out_of_plain_python(name: str) -> None:
     space: dict[str, Any] = {"__name__": "plain"}
