@@ -381,7 +381,7 @@ return ctypes._os.name
 """,
     "garbage collector": """
 import gc
-return [m for m in gc.get_objects() if getattr(m, '__name__', '') == 'os'][0].name
+return [m for m in gc.get_objects() if type(m) is type(gc) and m.__name__ == 'os'][0].name
 """,
     "inspect": """
 import inspect
