@@ -80,8 +80,7 @@ VARIANTS = {
 
 
 @pytest.mark.filterwarnings("ignore:.*is computed by its own forward pass")
-@pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("at", [3, 6])
+@pytest.mark.parametrize(("variant", "at"), [*((name, 3) for name in VARIANTS), ("adapter", 6)])
 def test_what_was_cut_off_ends_the_same(
     run: Any, monkeypatch: pytest.MonkeyPatch, variant: str, at: int, tmp_path: Path
 ) -> None:
