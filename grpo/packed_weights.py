@@ -61,8 +61,16 @@ class Product:
     """
 
     def __init__(
-        self, layers: Sequence[Linear], form: Form, compute: torch.dtype, *, merge: bool, order: Tensor | None = None
+        self,
+        layers: Sequence[Linear],
+        form: Form,
+        compute: torch.dtype,
+        *,
+        merge: bool,
+        order: Tensor | None = None,
+        scratch: Scratch | None = None,
     ) -> None:
+        self.scratch = scratch or Scratch()
         self.layers, self.compute, self.merge, self.order = tuple(layers), compute, merge, order
         self.shared = form == "shared"
         self.down: Tensor | None = None
@@ -78,8 +86,9 @@ class Product:
         """Return (N, out) for x (N, in)."""
         y: Tensor
         if self.shared:
-            y = torch.cat([_in_slices(x, layer) for layer in self.layers], -1)
+            y = torch.cat([self.scratch.times(x, layer) for layer in self.layers], -1)
             y = y if self.order is None else y[:, self.order]
+            y = y if self.bias is None else y.add_(self.bias)
         elif self.packed is not None:
             y = torch.ops.quantized.linear_dynamic_fp16(x, self.packed)
         else:
@@ -136,10 +145,21 @@ class Product:
         return bias if self.order is None else bias[self.order]
 
 
-def _in_slices(x: Tensor, layer: Linear) -> Tensor:
-    """Return what a layer gives without its adapter, widening some of its outputs' weights at a time: heads are large."""
-    if layer.weight.dtype == x.dtype or len(layer.weight) <= SLICE:
-        return layer(x, False)
-    biases = [None] * len(layer.weight) if layer.bias is None else layer.bias.split(SLICE)
-    slices = zip(layer.weight.split(SLICE), biases, strict=False)
-    return torch.cat([Linear(weight, bias)(x, False) for weight, bias in slices], -1)
+class Scratch:
+    """Room for weights that are widened as they are used: new memory for each would cost more than the product."""
+
+    def __init__(self) -> None:
+        self.room: Tensor | None = None
+
+    def widened(self, weight: Tensor, dtype: torch.dtype) -> Tensor:
+        """Return a weight in another type, valid until the next call."""
+        if weight.dtype == dtype:
+            return weight.detach()
+        if self.room is None or self.room.numel() < weight.numel():
+            self.room = torch.empty(weight.numel(), dtype=dtype, device=weight.device)
+        return self.room[: weight.numel()].view(weight.shape).copy_(weight.detach())
+
+    def times(self, x: Tensor, layer: Linear) -> Tensor:
+        """Return what a layer gives without its adapter and its bias, some outputs at a time: heads are large."""
+        parts = [functional.linear(x, self.widened(weight, x.dtype)) for weight in layer.weight.split(SLICE)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, -1)

@@ -102,7 +102,7 @@ def open_policy(settings: Settings, device: torch.device | str | None = None) ->
     from transformers import AutoTokenizer
 
     place = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
-    if place.type == "cpu":
+    if place.type == "cpu" and not settings.keep_rollout_weights:  # memory matters more than time
         give_back_large_blocks()
     path = str(small_model()) if settings.model_name_or_path == SMALL_MODEL else settings.model_name_or_path
     tokenizer = AutoTokenizer.from_pretrained(path)

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .decoder import Decoder, Layer, Linear
-from .packed_weights import Form, Product
+from .packed_weights import Form, Product, Scratch
 
 __all__ = ["Attend", "RolloutModel"]
 
@@ -45,11 +45,12 @@ class RolloutModel:
     def __init__(self, decoder: Decoder, form: Form, *, merge: bool) -> None:
         self.decoder, self.form, self.merge = decoder, form, merge
         self.compute = decoder.compute
+        self.scratch = Scratch()
         self.heads, self.kv_heads, self.size = decoder.heads, decoder.kv_heads, decoder.head_size
         self.order = self._paired(decoder.heads + decoder.kv_heads, decoder.kv_heads)
         self.layers = [self._layer(layer) for layer in decoder.layers]  # one at a time: no wide copy of the model
         self.norm = decoder.norm.detach().to(self.compute)
-        self.head = Product([Linear(decoder.head)], form, self.compute, merge=False)
+        self.head = Product([Linear(decoder.head)], form, self.compute, merge=False, scratch=self.scratch)
 
     def follow(self) -> bool:
         """Take over the adapters' present values. False if the weights themselves may have changed: build anew."""
@@ -96,7 +97,7 @@ class RolloutModel:
 
     def _layer(self, layer: Layer) -> _Layer:
         def product(*layers: Linear, order: Tensor | None = None) -> Product:
-            return Product(layers, self.form, self.compute, merge=self.merge, order=order)
+            return Product(layers, self.form, self.compute, merge=self.merge, order=order, scratch=self.scratch)
 
         def norm(weight: Tensor | None) -> Tensor | None:
             return None if weight is None else weight.detach()[self.order[: self.size]].to(self.compute)

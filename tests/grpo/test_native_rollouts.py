@@ -380,3 +380,21 @@ def test_a_recorded_step_is_the_step() -> None:
         tokens = torch.randint(VOCABULARY, (12,), device="cuda")
         torch.testing.assert_close(one.step(tokens), other.step(tokens), atol=1e-3, rtol=1e-3)
     assert one.graph is not None
+
+
+def test_shared_weights_are_widened_and_nothing_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packed_weights, "SLICE", 5)
+    torch.manual_seed(0)
+    layers = [
+        Linear(torch.randn(12, 8).bfloat16(), torch.randn(12), torch.randn(2, 8), torch.randn(12, 2), 0.5),
+        Linear(torch.randn(7, 8).bfloat16()),
+    ]
+    order = torch.randperm(19)
+    product = Product(layers, "shared", torch.float32, merge=False, order=order)
+    x = torch.randn(3, 8)
+    wide = [Linear(each.weight.float(), each.bias, each.down, each.up, each.scale) for each in layers]
+    expected = torch.cat([each(x, True) for each in wide], -1)[:, order]
+    torch.testing.assert_close(product(x), expected)
+    assert product.weight is None
+    assert product.scratch.room is not None
+    assert product.scratch.room.numel() == 5 * 8
