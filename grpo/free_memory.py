@@ -16,8 +16,8 @@ M_MMAP_THRESHOLD = -3  # of mallopt(3)
 def give_back_large_blocks() -> None:
     """Have the C library give large blocks back as soon as they are freed.
 
-    It raises the size from which it does so as it goes, to 32 MiB; the holes between tensors of a step then made a
-    process half as large again.
+    It raises the size from which it does so as it goes, to 32 MiB; the holes between tensors of a step then stay
+    with the process.
     """
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

@@ -42,8 +42,8 @@ class _Engine(Protocol):
 class NativeRollouts:
     """Samples from the policy as it was at the last refresh(), the first of which happens by itself.
 
-    keep  on a CPU, leave the base packed between rollouts, where that pays: adapters then lie beside it, a step takes some
-          5 % longer, a refresh nothing, and release() gives nothing back but after a full fine-tune. False multiplies by
+    keep  on a CPU, leave the base packed between rollouts, where that pays: adapters then lie beside it, a step takes a
+          little longer, a refresh nothing, and release() gives nothing back but after a full fine-tune. False multiplies by
           the policy's own tensors. On a GPU adapters are merged into throw-away weights, which release() frees.
     form  of the weights; None lets the machine and `keep` decide
     """

@@ -2,8 +2,8 @@
 
 Rollouts multiply a few rows by every weight, over and over, so they have weights of their own: fused (queries, keys and
 values in one product, gate and up in another) and in the form that `choose_form` picks. `fp16` is the one for CPUs
-without fast bf16: half the memory, and with 16 rows about twice as fast as float32. Packing it takes 12 ns a weight,
-as long as 20 tokens of 16 rows; that is why a frozen base may stay packed while its adapters, in float32, change beside it.
+without fast bf16: less memory, and faster than float32 with a few rows. Packing costs as much as sampling some tokens; that
+is why a frozen base may stay packed while its adapters, in float32, change beside it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def choose_form(device: torch.device, compute: torch.dtype, *, copy: bool = True
     fp16   weights in half precision, packed by fbgemm, times float32 activations: CPUs that compute in float32
     plain  weights in the type of the activations: bf16 on GPUs and on CPUs with AMX or AVX512_BF16 (where the policy
            computes in bf16), float32 where there is neither that nor fbgemm
-    shared the policy's own tensors, widened as they are used, with their adapters beside: no memory, half the speed
+    shared the policy's own tensors, widened as they are used, with their adapters beside: no memory, more time
     """
     if device.type == "cpu" and not copy:
         return "shared"

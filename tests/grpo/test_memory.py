@@ -118,9 +118,8 @@ def allocated(work: Any) -> int:
     return most
 
 
-def decoder_of(shape: ModelShape, rank: int | None) -> Any:
-    from assay.grpo.families import read_decoder
-    from peft import LoraConfig, get_peft_model
+def llama_of(shape: ModelShape) -> Any:
+    """Return a Llama of that shape, with random weights in float32."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(
@@ -132,7 +131,14 @@ def decoder_of(shape: ModelShape, rank: int | None) -> Any:
         vocab_size=shape.vocabulary,
         tie_word_embeddings=shape.tied,
     )
-    model: Any = LlamaForCausalLM(config).float()
+    return LlamaForCausalLM(config).float()
+
+
+def decoder_of(shape: ModelShape, rank: int | None) -> Any:
+    from assay.grpo.families import read_decoder
+    from peft import LoraConfig, get_peft_model
+
+    model = llama_of(shape)
     if rank is not None:
         model = get_peft_model(model, LoraConfig(r=rank, target_modules="all-linear"))
     return read_decoder(model, torch.float32)
@@ -190,19 +196,9 @@ def test_a_packed_pass_takes_what_torch_allocates(
 @pytest.mark.parametrize("rank", [8, None])
 def test_a_padded_pass_saves_what_transformers_saves(rank: int | None) -> None:
     from peft import LoraConfig, get_peft_model
-    from transformers import LlamaConfig, LlamaForCausalLM
 
     shape = replace(WIDE, layers=3)
-    config = LlamaConfig(
-        hidden_size=shape.hidden,
-        intermediate_size=shape.intermediate,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        num_key_value_heads=shape.kv_heads,
-        vocab_size=shape.vocabulary,
-        tie_word_embeddings=True,
-    )
-    model: Any = LlamaForCausalLM(config)
+    model = llama_of(shape)
     if rank is not None:
         model = get_peft_model(model, LoraConfig(r=rank, target_modules="all-linear"))
     weights = {each.untyped_storage().data_ptr() for each in model.parameters()}
