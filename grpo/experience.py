@@ -42,6 +42,7 @@ class Experience:
     kept        of each: false teaches nothing and counts nowhere (no verdict, or cut off, if the settings say so)
     old         log-probabilities (N,) of all tokens, packed, under the policy that sampled; None: it is the policy itself
     reference   the same under the reference; None where the loss has no KL term
+    engine      the same as the engine that sampled saw them; None where that is no other computation, or it did not say
     """
 
     prompt: list[int]
@@ -50,6 +51,7 @@ class Experience:
     kept: list[bool]
     old: Tensor | None = None
     reference: Tensor | None = None
+    engine: Tensor | None = None
 
     def teaches(self, place: int, beta: float) -> bool:
         """Tell whether a completion has a gradient: without an advantage and a KL term it has none."""
@@ -182,7 +184,10 @@ class Collector:
             score.reward is not None and not left_out and (done or not settings.mask_truncated_completions)
             for score, done in zip(draw.scores, draw.group.finished, strict=True)
         ]
-        return Experience(draw.group.prompt, draw.group.completions, advantages, kept)
+        engine = None
+        if draw.group.logprobs is not None and settings.vllm_importance_sampling_correction:
+            engine = torch.tensor([each for row in draw.group.logprobs for each in row], device=self.policy.device)
+        return Experience(draw.group.prompt, draw.group.completions, advantages, kept, engine=engine)
 
     @torch.no_grad()
     def _with_logprobs(self, experience: Experience) -> Experience:

@@ -58,7 +58,8 @@ class Learner:
             passes=settings.passes_per_generation,
         )
         self.optimizer.zero_grad(set_to_none=True)
-        tallies = [torch.zeros(1, 9, device=policy.device)]
+        corrected = any(group.engine is not None for each in passes for group, _, _ in each)
+        tallies = [Tally.empty(policy.device).values[None]]
         with out_of_memory(settings, "training"):
             for each in passes:
                 tallies += [
@@ -86,6 +87,7 @@ class Learner:
             "clip_ratio/region_mean": figures["clip_low"] + figures["clip_high"],
             "ratio/mean": figures["ratio_mean"],
             "ratio/max": figures["ratio_max"],
+            **({"sampling/importance_sampling_ratio/mean": figures["engine_correction"]} if corrected else {}),
         }
 
     def _weighed(self, parts: Sequence[Part], per_update: float) -> Iterator[tuple[Part, Tensor]]:
@@ -109,7 +111,7 @@ class Learner:
         group, first, last = part
         learnt = [place for place in range(first, last) if group.teaches(place, settings.beta)]
         if not learnt:
-            return Tally(torch.zeros(9, device=self.policy.device))
+            return Tally.empty(self.policy.device)
         completions = [group.completions[place] for place in learnt]
         lengths = [len(completion) for completion in completions]
         advantages = torch.tensor([group.advantages[place] for place in learnt], device=self.policy.device)
@@ -123,6 +125,7 @@ class Learner:
             lengths,
             settings,
             entropies,
+            _picked(group.engine, group.completions, learnt),
         )
         loss.backward()
         return tally

@@ -17,6 +17,11 @@ that sampled, A the advantage, B completions in a pass, n_i tokens in completion
     cispo            -min(r, epsilon_high), held fixed, * A * log-probability
     GSPO             r is one number for a completion: exp(mean of its tokens' log ratios) (Zheng et al. 2025)
 
+An engine apart from the trainer (vLLM) computes the same weights a little differently, so its samples come from a policy that
+is not quite the old one. Where it says how likely it found them, the part before the KL term is multiplied by the ratio of the
+old policy to the engine, cut off or left out where it is too far from 1 (`engine_correction`; Yao et al. 2025, Your Efficient RL
+Framework Secretly Brings You Off-Policy RL Training).
+
 Normalisers are exactly TRL's (1.16), over several passes and processes too, where gradients are summed over the passes of
 an update and averaged over processes. A pass may then be split further, group by group: weights are made for the whole
 pass, the parts' losses are added.
@@ -34,7 +39,7 @@ from torch import Tensor
 from .kl import kl_estimates
 from .settings import Settings
 
-__all__ = ["Tally", "per_token", "policy_loss", "token_weights", "tokens_per_update"]
+__all__ = ["Tally", "engine_correction", "per_token", "policy_loss", "token_weights", "tokens_per_update"]
 
 LossType = Literal["grpo", "dr_grpo", "dapo", "bnpo", "cispo"]
 
@@ -97,23 +102,29 @@ def per_token(values: Tensor, lengths: Sequence[int]) -> Tensor:
 class Tally:
     """Sums over tokens, of which the figures of a step are made; parts of a pass, passes and processes are added.
 
-    values  (9,) float32: tokens, sum of KL, sum of entropy, ratios (one a token, or one a completion for GSPO), their
-            sum, those clipped low, those clipped high, sum of (weight times what is minimised), highest ratio
+    values  (10,) float32: tokens, sum of KL, sum of entropy, ratios (one a token, or one a completion for GSPO), their
+            sum, those clipped low, those clipped high, sum of (weight times what is minimised), sum of the engine's
+            corrections, highest ratio
     """
 
     values: Tensor
+
+    @staticmethod
+    def empty(device: torch.device | None = None) -> Tally:
+        """Return the tally of no token."""
+        return Tally(torch.zeros(10, device=device))
 
     def __add__(self, other: Tally) -> Tally:
         return Tally.total(torch.stack((self.values, other.values)))
 
     @staticmethod
     def total(rows: Tensor) -> Tally:
-        """Add up tallies, given as rows (any, 9)."""
+        """Add up tallies, given as rows (any, 10)."""
         return Tally(torch.cat((rows[:, :-1].sum(0), rows[:, -1:].amax(0))))
 
     def means(self) -> dict[str, float]:
         """Return the figures under their names, means where they are means; the kinds without a token are 0."""
-        tokens, kl, entropy, ratios, ratio, low, high, loss, highest = self.values.tolist()
+        tokens, kl, entropy, ratios, ratio, low, high, loss, correction, highest = self.values.tolist()
         each, every = max(1.0, tokens), max(1.0, ratios)
         return {
             "loss": loss,
@@ -123,6 +134,7 @@ class Tally:
             "ratio_max": highest,
             "clip_low": low / every,
             "clip_high": high / every,
+            "engine_correction": correction / each,
         }
 
 
@@ -135,6 +147,7 @@ def policy_loss(
     lengths: Sequence[int],
     settings: Settings,
     entropies: Tensor | None = None,
+    engine_logprobs: Tensor | None = None,
 ) -> tuple[Tensor, Tally]:
     """Return the loss, a scalar, and what there is to tell about it. N tokens, completion after completion.
 
@@ -145,9 +158,10 @@ def policy_loss(
     weights       (N,) of token_weights(); tokens that weigh 0 count nowhere
     lengths       tokens of each completion, in order
     entropies     (N,) for the tally
+    engine_logprobs  (N,) under the engine that sampled, as it computes; None: the same as old_logprobs
 
     Read of settings: loss_type, importance_sampling_level, epsilon, epsilon_high, delta, beta, kl_estimator,
-    use_bias_correction_kl.
+    use_bias_correction_kl, vllm_importance_sampling_mode, _clip_min and _clip_max.
     Raises ValueError for beta above 0 without ref_logprobs.
     """
     sequence = settings.importance_sampling_level == "sequence"
@@ -165,6 +179,9 @@ def policy_loss(
         bounded = ratios if settings.delta is None else ratios.clamp(max=settings.delta)
         clipped = ratios.clamp(1 - settings.epsilon, 1 + high)
         each = -torch.minimum(bounded * advantages, clipped * advantages)
+    correction = None if engine_logprobs is None else engine_correction(old, engine_logprobs, lengths, settings)
+    if correction is not None:
+        each = each * correction
     kl = None if ref_logprobs is None else kl_estimates(logprobs, ref_logprobs, settings.kl_estimator)
     if kl is not None and settings.use_bias_correction_kl:
         kl = kl * ratios
@@ -194,10 +211,33 @@ def policy_loss(
             is_low * share,
             is_high * share,
             each * weights,
+            (torch.ones_like(logprobs) if correction is None else correction) * used,
         )
         highest = torch.where(used, ratios, 0.0).amax() if len(ratios) else loss.new_zeros(())
         values = torch.stack([*(row.float().sum() for row in rows), highest.float()])
     return loss, Tally(values)
+
+
+def engine_correction(old: Tensor, engine: Tensor, lengths: Sequence[int], settings: Settings) -> Tensor:
+    """Return the weight of each token (N,) that makes up for its having been drawn by another computation.
+
+    old, engine  (N,) log-probabilities under the policy that sampled, as the trainer and as the engine compute them; NaN
+                 where the engine does not say, which counts as equal
+
+    The weight is the ratio of the two, of the token or of the whole completion; "truncate" cuts it off at
+    vllm_importance_sampling_clip_min and _clip_max, "mask" makes it 0 beyond them.
+    """
+    log_ratios = torch.nan_to_num(old - engine, nan=0.0)
+    level, bounded = settings.vllm_importance_sampling_mode.split("_")
+    if level == "sequence":
+        sums = log_ratios.new_zeros(len(lengths)).index_add(0, _owners(lengths, old.device), log_ratios)
+        log_ratios = per_token(sums, lengths)
+    ratios = log_ratios.exp()
+    low, high = settings.vllm_importance_sampling_clip_min, settings.vllm_importance_sampling_clip_max
+    low, high = 0.0 if low is None else low, float("inf") if high is None else high
+    if bounded == "truncate":
+        return ratios.clamp(low, high)
+    return torch.where((ratios >= low) & (ratios <= high), ratios, 0.0)
 
 
 def _owners(lengths: Sequence[int], device: torch.device) -> Tensor:

@@ -80,6 +80,16 @@ class Settings(BaseModel):
     """seconds to wait for a vLLM server that is not there"""
     vllm_adapter_dir: str | None = None
     """folder that the vLLM server can read, for the adapter; a temporary one if not given"""
+    vllm_importance_sampling_correction: bool = True
+    """weigh what a vLLM server sampled by how likely it is here and there: the two compute a little differently"""
+    vllm_importance_sampling_mode: Literal["sequence_mask", "sequence_truncate", "token_mask", "token_truncate"] = (
+        "sequence_mask"
+    )
+    """that ratio is of each token, or one for the completion; beyond its bounds it is cut off (truncate), or 0 (mask)"""
+    vllm_importance_sampling_clip_max: Positive | None = 3.0
+    """its upper bound"""
+    vllm_importance_sampling_clip_min: NotNegative | None = None
+    """its lower bound"""
     max_prompt_length: Count | None = None
     """tokens; a problem with a longer prompt is left out, with a notice"""
     max_completion_length: Count = 256
@@ -181,6 +191,11 @@ class Settings(BaseModel):
         if self.importance_sampling_level == "sequence" and self.loss_type != "grpo":
             raise ValueError(
                 f"importance_sampling_level sequence goes with loss_type grpo (that pair is GSPO), not {self.loss_type}"
+            )
+        low, high = self.vllm_importance_sampling_clip_min, self.vllm_importance_sampling_clip_max
+        if low is not None and high is not None and low >= high:
+            raise ValueError(
+                f"vllm_importance_sampling_clip_min {low} must be below vllm_importance_sampling_clip_max {high}"
             )
         if self.dynamic_sampling != "off" and self.beta > 0:
             raise ValueError(

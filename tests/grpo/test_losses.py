@@ -10,7 +10,14 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from assay.grpo.kl import kl_estimates  # noqa: E402
-from assay.grpo.losses import Tally, per_token, policy_loss, token_weights, tokens_per_update  # noqa: E402
+from assay.grpo.losses import (  # noqa: E402
+    Tally,
+    engine_correction,
+    per_token,
+    policy_loss,
+    token_weights,
+    tokens_per_update,
+)
 from assay.grpo.settings import Settings  # noqa: E402
 from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
@@ -179,6 +186,7 @@ def test_metrics(batch: dict[str, torch.Tensor], level: str) -> None:
         "ratio_max": ratio.max().item(),
         "clip_low": low.double().mean().item(),
         "clip_high": high.double().mean().item(),
+        "engine_correction": 1.0,
     }
     assert told == pytest.approx(expected, rel=1e-5)
 
@@ -342,3 +350,70 @@ def test_values_and_gradients_in_expectation() -> None:
     torch.testing.assert_close(slope["k3"], torch.autograd.grad(forward, logits, retain_graph=True)[0])
     for name in ("r k1", "r k3"):
         torch.testing.assert_close(slope[name], slope["k2"])
+
+
+# ---- samples of an engine that computes otherwise
+
+OLD = [-1.0, -2.0, -0.5, -1.5, -0.2, -0.9, -3.0, -0.1, -2.2, -0.7]
+APART = [0.2, -0.1, 0.3, 2.0, 0.0, 0.0, 0.0, float("nan"), -0.4, -0.9]  # log ratios; one that the engine does not say
+
+
+@pytest.mark.parametrize("level", ["token", "sequence"])
+@pytest.mark.parametrize("bounded", ["mask", "truncate"])
+def test_the_correction_against_its_formula(level: str, bounded: str) -> None:
+    low, high = 0.5, 3.0
+    chosen = settings(
+        vllm_importance_sampling_mode=f"{level}_{bounded}",
+        vllm_importance_sampling_clip_min=low,
+        vllm_importance_sampling_clip_max=high,
+    )
+    expected: list[float] = []
+    start = 0
+    for length in LENGTHS:
+        logs = [0.0 if math.isnan(each) else each for each in APART[start : start + length]]
+        start += length
+        ratios = [math.exp(each if level == "token" else sum(logs)) for each in logs]
+        within = [low <= ratio <= high for ratio in ratios]
+        if bounded == "mask":
+            expected += [ratio if fits else 0.0 for ratio, fits in zip(ratios, within, strict=True)]
+        else:
+            expected += [min(max(ratio, low), high) for ratio in ratios]
+    old = torch.tensor(OLD)
+    found = engine_correction(old, old - torch.tensor(APART), LENGTHS, chosen)
+    assert found.tolist() == pytest.approx(expected, rel=1e-5)
+    assert len({round(each, 4) for each in expected}) > 2  # within, beyond, unknown
+
+
+def test_no_bounds_no_cut() -> None:
+    chosen = settings(vllm_importance_sampling_mode="token_mask", vllm_importance_sampling_clip_max=None)
+    old = torch.tensor(OLD)
+    found = engine_correction(old, old - 5.0, LENGTHS, chosen)
+    assert found.tolist() == pytest.approx([math.exp(5.0)] * len(OLD), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_the_correction_weighs_all_but_the_kl_term(batch: dict[str, torch.Tensor], kind: str) -> None:
+    """A completion that the mask leaves out has the gradient of its KL term alone."""
+    chosen = settings(loss_type=kind, beta=0.3, vllm_importance_sampling_mode="sequence_mask")
+    engine = batch["old_logprobs"].clone()
+    engine[: LENGTHS[0]] -= 1.0  # a ratio of e ** 3: beyond 3
+    given = (batch["ref_logprobs"], per_token(batch["advantages"], LENGTHS), weights(kind), LENGTHS, chosen)
+    loss, tally = policy_loss(batch["logprobs"], batch["old_logprobs"], *given, engine_logprobs=engine)
+    plain, _ = ours(batch, chosen)
+    advantages = per_token(torch.tensor([0.0, *batch["advantages"].tolist()[1:]]), LENGTHS)
+    without, _ = policy_loss(batch["logprobs"], batch["old_logprobs"], given[0], advantages, *given[2:])
+    assert loss.item() == pytest.approx(without.item(), rel=1e-6)
+    assert loss.item() != pytest.approx(plain.item(), rel=1e-3)
+    assert tally.means()["engine_correction"] == pytest.approx(1 - LENGTHS[0] / sum(LENGTHS))
+    assert ours(batch, chosen)[1].means()["engine_correction"] == 1.0
+
+
+def test_samples_of_the_policy_itself_are_weighed_by_the_engine_alone(batch: dict[str, torch.Tensor]) -> None:
+    """Without old log-probabilities the policy's own are compared with the engine's; no gradient goes through that."""
+    chosen = settings(loss_type="grpo", vllm_importance_sampling_mode="token_truncate")
+    given = (None, per_token(batch["advantages"], LENGTHS), weights("grpo"), LENGTHS, chosen)
+    engine = batch["logprobs"].detach() - 0.5
+    plain = policy_loss(batch["logprobs"], None, *given)[0]
+    loss = policy_loss(batch["logprobs"], None, *given, engine_logprobs=engine)[0]
+    gradients = [torch.autograd.grad(each, batch["logprobs"])[0] for each in (loss, plain)]
+    torch.testing.assert_close(gradients[0], gradients[1] * math.exp(0.5))

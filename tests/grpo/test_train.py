@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from assay.grpo import train as module
 from assay.grpo.guards import TrainingStopped
 from assay.grpo.metrics import RunLog
 from assay.grpo.recipe import Recipe
+from assay.grpo.rollouts import Group
 
 SCRIPT = Path(__file__).parent / "letters.py"
 spec = importlib.util.spec_from_file_location("letters", SCRIPT)
@@ -68,6 +70,39 @@ def test_the_ratio_is_1_the_first_time_and_not_the_second(run: Any) -> None:
     first, second = [lines[0], lines[4], lines[8]], [lines[3], lines[7], lines[11]]
     assert all(line["ratio/max"] == pytest.approx(1, abs=1e-5) for line in first)
     assert all(line["ratio/max"] > 1.01 for line in second)
+
+
+class Elsewhere:
+    """The native rollouts, as an engine would report them that finds all tokens less likely than the policy does."""
+
+    def __init__(self, policy: Any, settings: Any) -> None:
+        self.policy, self.real = policy, real_rollouts(policy, settings)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+    def generate(self, *given: Any) -> list[Group]:
+        return [replace(group, logprobs=self.found(group)) for group in self.real.generate(*given)]
+
+    def found(self, group: Group) -> list[list[float]]:
+        with torch.no_grad():
+            logprobs, _ = self.policy.logprobs(group.prompt, group.completions, 1.0)
+        return [(each - 0.8).tolist() for each in logprobs.split([len(each) for each in group.completions])]
+
+
+real_rollouts = module.open_rollouts
+
+
+@pytest.mark.parametrize("correct", [True, False])
+def test_samples_of_an_engine_too_far_away_teach_nothing(
+    run: Any, monkeypatch: pytest.MonkeyPatch, correct: bool
+) -> None:
+    monkeypatch.setattr(module, "open_rollouts", Elsewhere)
+    where = ["max_steps=1", "beta=0", "vllm_importance_sampling_clip_max=1.5", "warmup_steps=0"]
+    folder = run("apart", *where, f"vllm_importance_sampling_correction={correct}").folder
+    (line,) = metrics(folder)
+    assert (line["grad_norm"] == 0) is correct
+    assert line.get("sampling/importance_sampling_ratio/mean") == (0 if correct else None)
 
 
 VARIANTS = {
