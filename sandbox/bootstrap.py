@@ -34,8 +34,10 @@ PRELOAD = (
     "io itertools json math operator os random re string struct sys time types typing numpy"
 ).split()
 
+# Not importlib.abc, which brings tempfile, shutil and three libraries that compress: what a process has mapped, each fork
+# copies and each end takes apart, and that is a good part of what a run costs.
 LOADER = """\
-import sys, os, json, types, importlib.abc, importlib.util
+import sys, os, json, importlib.machinery
 def read(size):
     data = b""
     while len(data) < size:
@@ -45,15 +47,19 @@ def read(size):
         data += part
     return data
 message = json.loads(read(int.from_bytes(read(8), "big")))
-class Sources(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+class Sources:
     def find_spec(self, name, path=None, target=None):
         if name == "inside" or name in message["sources"]:
-            return importlib.util.spec_from_loader(name, self, is_package=name == "inside")
+            return importlib.machinery.ModuleSpec(name, self, is_package=name == "inside")
+    def create_module(self, spec):
+        return None
     def exec_module(self, module):
         name = module.__name__
         exec(compile(message["sources"].pop(name, ""), name, "exec", optimize=2), module.__dict__)
 sys.meta_path.insert(0, Sources())
 from inside.warden import main
+if message["config"].get("language") == "restricted":
+    import inside.restricted_language
 sys.meta_path.pop(0)
 main(message.pop("config"))
 """

@@ -21,7 +21,7 @@ import traceback
 import types
 from typing import Any
 
-from . import candidate, cells, restricted_language
+from . import candidate, cells
 from .candidate import Candidate, run_program
 from .examiner import Examiner
 from .frames import Channel, Closed, Pipes
@@ -200,6 +200,8 @@ def main(config: dict[str, Any]) -> None:
     sys.modules["__main__"] = types.ModuleType("__main__")
     cell = cells.cell_of(config)
     if config.get("language") == "restricted":
+        from . import restricted_language  # loaded for these alone: every fork copies what is there
+
         restricted_language.prepare(config)
         candidate.execute = restricted_language.execute
     rehearse(config["limits"])
