@@ -91,16 +91,17 @@ def save_checkpoint(
     _wait()
     own = {"position": _plain(position), "random": _random_states(policy.device)}
     torch.save(own, partial / f"process-{process_index()}.pt")
-    if process_index() == 0:
-        shared = {
-            "recipe": json.dumps(recipe, default=str),
-            "processes": process_count(),
-            "weights": {name: weight.detach() for name, weight in policy.trainable.items()},
-            "optimizer": optimizer.state_dict(),
-        }
+    first = process_index() == 0
+    learnt = {
+        "weights": {name: weight.detach() for name, weight in policy.trainable.items()},
+        "optimizer": optimizer.state_dict(),
+    }
+    learnt = policy.gathered(learnt, keep=first)
+    if first:
+        shared = {"recipe": json.dumps(recipe, default=str), "processes": process_count(), **learnt}
         torch.save(shared, partial / "state.pt")
-        if policy.is_adapter:
-            policy.save(partial / "adapter")
+    if policy.is_adapter:
+        policy.save(partial / "adapter", here=first)
     _wait()
     if process_index() == 0:
         _flush(partial)
@@ -119,7 +120,8 @@ def load_checkpoint(
     path: Path, policy: Policy, optimizer: torch.optim.Optimizer, recipe: Mapping[str, Any]
 ) -> Position:
     """Put a run back where a checkpoint left it. Raises ValueError if that was another run's, by model, data or seed."""
-    shared = torch.load(path / "state.pt", map_location=policy.device, weights_only=True)
+    place = "cpu" if policy.sharded else policy.device  # no device could take it whole
+    shared = torch.load(path / "state.pt", map_location=place, weights_only=True)
     theirs, ours = json.loads(shared["recipe"]), json.loads(json.dumps(recipe, default=str))
     for name in FIXED:
         if theirs.get(name) != ours.get(name):
@@ -133,7 +135,10 @@ def load_checkpoint(
         )
     with torch.no_grad():
         for name, weight in policy.trainable.items():
-            weight.copy_(shared["weights"][name])
+            weight.copy_(policy.share(shared["weights"][name], weight))
+    for number, parameter in enumerate(each for group in optimizer.param_groups for each in group["params"]):
+        state = shared["optimizer"]["state"].get(number, {})
+        state.update({name: policy.share(value, parameter) for name, value in state.items()})
     optimizer.load_state_dict(shared["optimizer"])
     own = torch.load(path / f"process-{process_index()}.pt", map_location="cpu", weights_only=True)
     torch.set_rng_state(own["random"]["cpu"])

@@ -11,7 +11,7 @@ sequences. What attends to what is the business of the `attend` that is handed i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,7 +164,7 @@ class Decoder:
     """
 
     embedding: Tensor  # (vocabulary, hidden)
-    layers: tuple[Layer, ...]
+    layers: Sequence[Layer]
     norm: Tensor
     head: Tensor  # (vocabulary, hidden)
     rotary: nn.Module

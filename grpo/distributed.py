@@ -9,11 +9,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
 
-__all__ = ["gather_rows", "join", "process_count", "process_index", "reduce_gradients", "sum_over_processes"]
+__all__ = [
+    "gather_objects",
+    "gather_rows",
+    "join",
+    "process_count",
+    "process_index",
+    "reduce_gradients",
+    "sum_over_processes",
+]
+
+T = TypeVar("T")
 
 
 def join() -> torch.device | None:
@@ -83,3 +94,12 @@ def gather_rows(rows: Tensor) -> Tensor:
     every = [torch.empty_like(rows) for _ in range(processes)]
     distributed.all_gather(every, rows.contiguous())
     return torch.cat(every)
+
+
+def gather_objects(mine: T) -> list[T]:
+    """Return what each process gave, in their order; anything that pickle takes."""
+    if process_count() == 1:
+        return [mine]
+    every: list[Any] = [None] * process_count()
+    distributed.all_gather_object(every, mine)
+    return every

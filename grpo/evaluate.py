@@ -14,13 +14,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from ..records import Problem, Score
 from ..verifiers.code_verifier import CodeVerifier
-from .distributed import process_count, process_index
+from .distributed import gather_objects, process_count, process_index
 from .eval_record import Evaluation, summed_up
 from .rollouts import Sampling
 
@@ -36,7 +34,6 @@ __all__ = ["Evaluation", "Evaluator", "evaluate", "judge", "response_text"]
 SEED = 20_240_402  # of sampled answers: the same at each evaluation, whatever the training's
 WAITING = 4  # verdicts at one time where no sandbox says more
 
-T = TypeVar("T")
 Row = dict[str, Any]
 
 
@@ -69,7 +66,7 @@ class Evaluator:
     def at(self, step: int) -> Evaluation | None:
         """Evaluate if it is due at this step and was not done, and write it down."""
         assert self.log is not None
-        if not self.due(step) or _of_all(step in self.log.evaluations)[0]:  # the first process has the log
+        if not self.due(step) or gather_objects(step in self.log.evaluations)[0]:  # the first process has the log
             return None
         found, rows = self.now(step)
         self.log.evaluation(found, rows)
@@ -95,7 +92,7 @@ class Evaluator:
             )
         finally:
             self.rollouts.release()
-        every = [{"step": step, **row} for mine in _of_all(rows) for row in mine]
+        every = [{"step": step, **row} for mine in gather_objects(rows) for row in mine]
         seconds = time.perf_counter() - started
         return summed_up(every, self.reward.leading, self.recipe.eval.k, step=step, seconds=seconds), every
 
@@ -175,12 +172,3 @@ def judge(reward: Reward, pairs: Sequence[tuple[str, Problem]]) -> list[Score]:
     boxes = [verifier.start().workers for verifier in reward.verifiers if isinstance(verifier, CodeVerifier)]
     # Eight for each worker of a sandbox, which then has the responses to one problem before it.
     return list(reward.score_many(pairs, workers=max((8 * count for count in boxes), default=WAITING)))
-
-
-def _of_all(mine: T) -> list[T]:
-    """Return what each process gave, in their order."""
-    if process_count() == 1:
-        return [mine]
-    every: list[Any] = [None] * process_count()
-    torch.distributed.all_gather_object(every, mine)
-    return every

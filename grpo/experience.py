@@ -19,7 +19,7 @@ from torch import Tensor
 from ..records import Problem, Score
 from ..verifiers.reward import Reward
 from .advantages import Advantages, advantages_of
-from .distributed import gather_rows, process_count, process_index, sum_over_processes
+from .distributed import gather_objects, gather_rows, process_count, process_index, sum_over_processes
 from .evaluate import judge, response_text
 from .free_memory import return_memory
 from .guards import Guards, out_of_memory
@@ -56,6 +56,13 @@ class Experience:
     def teaches(self, place: int, beta: float) -> bool:
         """Tell whether a completion has a gradient: without an advantage and a KL term it has none."""
         return self.kept[place] and bool(self.completions[place]) and (self.advantages[place] != 0 or beta > 0)
+
+    def has_to_teach(self, beta: float) -> bool:
+        """Tell whether any of its completions has a gradient."""
+        return any(self.teaches(place, beta) for place in range(len(self.completions)))
+
+
+IDLE = Experience([0], [[0]], [1.0], [True])  # what is computed only because other processes have something to compute
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +139,15 @@ class Collector:
                     draws[place] = draw
                 judged = self._advantages(draws)
             self.rollouts.release()
-        self.guards.rewards(step, [draw.scores for draw in draws])
+        mine = [[score._replace(parts={}) for score in draw.scores] for draw in draws]
+        self.guards.rewards(step, [scores for theirs in gather_objects(mine) for scores in theirs])  # all stop, or none
         rows = zip(draws, judged.values.tolist(), judged.equal.tolist(), strict=True)
         experiences = [self._experience(*row) for row in rows]
+        idle = self.policy.idle_passes(sum(each.has_to_teach(settings.beta) for each in experiences))
         with out_of_memory(settings, "training"):
             experiences = [self._with_logprobs(each) for each in experiences]
+            for _ in range(idle):
+                self._with_logprobs(IDLE)
         return_memory(self.policy.device)
         tokens = sum(
             len(c) for each in experiences for c, keep in zip(each.completions, each.kept, strict=True) if keep
@@ -194,7 +205,7 @@ class Collector:
         """Add what the loss compares with, as far as it is needed."""
         settings = self.settings
         moves_on = settings.num_iterations > 1 or settings.passes_per_generation > settings.gradient_accumulation_steps
-        teaches = any(experience.teaches(place, settings.beta) for place in range(len(experience.completions)))
+        teaches = experience.has_to_teach(settings.beta)
         given = (experience.prompt, experience.completions, settings.temperature)
         old = self.policy.logprobs(*given)[0] if moves_on and teaches else None
         reference = self.policy.logprobs(*given, reference=True)[0] if settings.beta > 0 and teaches else None

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from .decoder import Decoder, Layer, Linear, NotOurs
 
-__all__ = ["read_decoder"]
+__all__ = ["read_decoder", "read_layer"]
 
 PROBE = 12  # tokens on which the two forward passes are compared
 CLOSE = 1e-4  # how far their logits may be apart on the small copy, relative to their norm
@@ -61,7 +61,7 @@ def _read(causal: Any, compute: torch.dtype) -> Decoder:
     for name, value in config.to_dict().items():
         if isinstance(value, list) and len(value) == len(inner.layers) and len(set(map(str, value))) > 1:
             raise NotOurs(f"its layers differ in {name}")
-    layers = tuple(_layer(layer) for layer in inner.layers)
+    layers = tuple(read_layer(layer) for layer in inner.layers)
     attention = inner.layers[0].self_attn
     heads = config.num_attention_heads
     size = getattr(attention, "head_dim", None) or config.hidden_size // heads
@@ -80,7 +80,8 @@ def _read(causal: Any, compute: torch.dtype) -> Decoder:
     )
 
 
-def _layer(layer: nn.Module) -> Layer:
+def read_layer(layer: nn.Module) -> Layer:
+    """Return the tensors of one layer, unchanged. Raises NotOurs for one that is not of the family."""
     parts = dict(layer.named_children())
     expected = NORMS | {"self_attn", "mlp"}
     if set(parts) != expected:

@@ -60,12 +60,16 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         corrected = any(group.engine is not None for each in passes for group, _, _ in each)
         tallies = [Tally.empty(policy.device).values[None]]
+        idle = policy.idle_passes(sum(bool(self._learnt(part)) for each in passes for part in each))
         with out_of_memory(settings, "training"):
             for each in passes:
                 tallies += [
                     self._backward(part, weights).values[None] for part, weights in self._weighed(each, per_update)
                 ]
-        reduce_gradients(policy.trainable.values())
+            for _ in range(idle):
+                policy.idle()
+        if not policy.sharded:  # whose backward passes have done so
+            reduce_gradients(policy.trainable.values())
         norm = self._clipped_norm()
         figures = Tally.total(gather_rows(torch.cat([Tally.total(torch.cat(tallies)).values[None]]))).means()
         figures["loss"] /= process_count()
@@ -109,7 +113,7 @@ class Learner:
         """Add the gradient of some completions of one prompt."""
         settings = self.settings
         group, first, last = part
-        learnt = [place for place in range(first, last) if group.teaches(place, settings.beta)]
+        learnt = self._learnt(part)
         if not learnt:
             return Tally.empty(self.policy.device)
         completions = [group.completions[place] for place in learnt]
@@ -130,10 +134,16 @@ class Learner:
         loss.backward()
         return tally
 
+    def _learnt(self, part: Part) -> list[int]:
+        """Return which completions of a part have a gradient, by their places in the group."""
+        group, first, last = part
+        return [place for place in range(first, last) if group.teaches(place, self.settings.beta)]
+
     def _clipped_norm(self) -> float:
         """Scale the gradient to max_grad_norm at most; return its norm before."""
         highest = self.settings.max_grad_norm or float("inf")
-        return float(torch.nn.utils.clip_grad_norm_(list(self.policy.trainable.values()), highest))
+        norm = torch.nn.utils.clip_grad_norm_(list(self.policy.trainable.values()), highest)
+        return float(self.policy.gathered(norm))
 
 
 def passes_of(experiences: Sequence[Experience], size: int) -> list[list[Part]]:

@@ -170,8 +170,8 @@ def estimate(plan: Plan, setup: Setup, *, own: bool | None = None) -> Estimate:
     gathered = 0
     if plan.shard == "fsdp" and plan.devices > 1:
         weights, gradients, optimizer = (-(-part // plan.devices) for part in (weights, gradients, optimizer))
-        # Two layers in whole, one at work and one on its way, and the embedding (FSDP2's units).
-        gathered = plan.width * (2 * shape.linear // shape.layers + shape.embedding)
+        # Whole are two layers, one at work and one on its way, and all that lies outside of layers (sharded.py).
+        gathered = plan.width * (2 * shape.linear // shape.layers + shape.embedding * (1 if shape.tied else 2))
     resident = weights + optimizer
 
     # Gradients of an earlier part of the same update are there from the start; otherwise they come as activations go.

@@ -89,7 +89,9 @@ def advice(plan: Plan, setup: Setup, room: int) -> str:
     if found is not None:
         change, better = found
         said = f"{change}: {_gib(estimate(better, setup).peak)}"
-        return said + (" on each, in a trainer that has FSDP" if better.devices > plan.devices else "")
+        ours = setup in ("GRPO", "LoRA-GRPO")
+        how = "started by accelerate launch --use_fsdp --fsdp_version 2" if ours else "in a trainer that has FSDP"
+        return said + (f" on each, {how}" if better.devices > plan.devices else "")
     least = estimate(_smallest(plan), setup)
     held = least.weights + least.optimizer
     return f"nothing here is enough: weights and the optimizer alone take {_gib(held)}; take a smaller model" + (

@@ -50,16 +50,19 @@ class NativeRollouts:
 
     def __init__(self, policy: Policy, *, keep: bool = False, form: Form | None = None) -> None:
         self.policy = policy
-        self.form: Form = form or choose_form(policy.device, policy.compute, copy=keep)
-        self.beside = self.form == "shared" or (keep and self.form == "fp16")
+        self.form: Form = form or choose_form(policy.device, policy.compute, copy=keep or policy.sharded)
+        self.beside = not policy.sharded and (self.form == "shared" or (keep and self.form == "fp16"))
         self.model: RolloutModel | None = None
 
     def refresh(self) -> None:
         """Take over the policy's present weights."""
-        if self.policy.decoder is None or (self.beside and self.model is not None and self.model.follow()):
+        if self.beside and self.model is not None and self.model.follow():
             return
         self.model = None  # before its successor is made
-        self.model = RolloutModel(self.policy.decoder, self.form, merge=not self.beside)
+        decoder = self.policy.begin_sampling()
+        if decoder is None:
+            return
+        self.model = RolloutModel(decoder, self.form, merge=not self.beside)
         return_memory(self.policy.device)  # the float32 copies of one layer after the other
 
     @torch.inference_mode()
@@ -93,11 +96,13 @@ class NativeRollouts:
         """Give the weights back, unless they are the frozen base's and to be kept."""
         if self.model is not None and not (self.beside and self.model.follow()):
             self.model = None
+        self.policy.end_sampling()
         return_memory(self.policy.device)
 
     def close(self) -> None:
         """Give all weights back."""
         self.model = None
+        self.policy.end_sampling()
         return_memory(self.policy.device)
 
     def _engine(self, max_tokens: int) -> _Engine:

@@ -23,7 +23,7 @@ from torch.utils.checkpoint import checkpoint
 
 from . import logprobs
 
-__all__ = ["padded_logprobs"]
+__all__ = ["head_is_plain", "padded_logprobs"]
 
 PROBE = 5  # tokens
 HIGHEST = 300.0  # of the logits that are tried: no cap goes unseen
@@ -67,7 +67,7 @@ def padded_logprobs(
     before = there.bool()  # where a token of a completion is predicted
     before[:, : start - 1] = False
     targets = torch.tensor([token for completion in written for token in completion], device=device)
-    if _head_is_plain(causal):
+    if head_is_plain(causal):
         with _checkpointing(causal, checkpointed and torch.is_grad_enabled()):
             hidden = causal.base_model(input_ids=rows, attention_mask=there, use_cache=False).last_hidden_state
         return logprobs.token_logprobs(hidden[before], causal.get_output_embeddings().weight, targets, temperature)
@@ -108,7 +108,7 @@ def _checkpointing(causal: Any, wanted: bool) -> Iterator[None]:
             del layer.forward  # the class's own shows again
 
 
-def _head_is_plain(causal: Any) -> bool:
+def head_is_plain(causal: Any) -> bool:
     """Return whether the logits are the last hidden states times the head's weight, and nothing else."""
     if causal not in _plain_heads:
         _plain_heads[causal] = _look(causal)

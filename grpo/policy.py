@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,9 @@ from .logprobs import group_logprobs
 from .settings import Settings
 from .small_model import SMALL_MODEL, small_model
 
-__all__ = ["Policy", "compute_dtype", "open_policy"]
+__all__ = ["DTYPES", "Policy", "compute_dtype", "open_policy"]
+
+T = TypeVar("T")
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 
@@ -47,6 +49,8 @@ class Policy:
     device: torch.device
     compute: torch.dtype
     checkpointed: bool = False
+
+    sharded: ClassVar[bool] = False  # sharded.py has the other kind, which differs in what is said for it below
 
     @property
     def is_adapter(self) -> bool:
@@ -87,10 +91,38 @@ class Policy:
         with self.model.disable_adapter():
             return padded_logprobs(self.model, prompt, completions, temperature, checkpointed=checkpointed)
 
-    def save(self, folder: Path) -> None:
-        """Write the adapter as peft does, or the whole model as transformers does, with the tokenizer beside it."""
-        self.model.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
+    def save(self, folder: Path, *, here: bool = True) -> None:
+        """Write the adapter as peft does, or the whole model as transformers does, with the tokenizer beside it.
+
+        here  false: another process writes, which needs all to call where weights are sharded
+        """
+        if here:
+            self.model.save_pretrained(folder)
+            self.tokenizer.save_pretrained(folder)
+
+    # ---- where processes hold shares of the weights, every one has to call these
+
+    def idle_passes(self, mine: int) -> int:
+        """Return how many passes are to be made up for by `idle`, beside the `mine` that have something to compute."""
+        return 0
+
+    def idle(self) -> None:
+        """Take part in a forward and backward pass of the other processes, and add nothing to it."""
+
+    def begin_sampling(self) -> Decoder | None:
+        """Return what rollouts read; None where they use the model itself. The weights are those of now."""
+        return self.decoder
+
+    def end_sampling(self) -> None:
+        """Give back what sampling took; `begin_sampling` comes before the next."""
+
+    def gathered(self, tree: T, *, keep: bool = True) -> T:
+        """Return nested containers with whole tensors in the place of shares, to be written down by who keeps them."""
+        return tree
+
+    def share(self, whole: Tensor, parameter: Tensor) -> Tensor:
+        """Return the part of what was written down that this process holds of a parameter."""
+        return whole
 
 
 def open_policy(settings: Settings, device: torch.device | str | None = None) -> Policy:

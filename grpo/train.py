@@ -11,6 +11,7 @@ alone, so a run that was killed goes on from its checkpoint to the same weights,
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -58,7 +59,7 @@ def train(recipe: Recipe, *, resume: bool = False) -> Result:
     folder = Path(settings.output_dir)
     device = join()
     torch.manual_seed(settings.seed)
-    policy = open_policy(settings, device)
+    policy = _open_policy(settings, device)
     guards = Guards(settings)
     learner = Learner(policy, settings, guards)
     position = Position()
@@ -105,9 +106,17 @@ def train(recipe: Recipe, *, resume: bool = False) -> Result:
             guards.drift(step, numbers.get("kl"))
             after = evaluator.at(step) or after
         model = folder / ("adapter" if policy.is_adapter else "model")
-        if process_index() == 0:
-            policy.save(model)
+        policy.save(model, here=process_index() == 0)
     return Result(folder, model, position.step, before, after)
+
+
+def _open_policy(settings: Settings, device: torch.device | None) -> Policy:
+    if device is not None and "ACCELERATE_USE_FSDP" in os.environ:
+        from .sharded import is_wanted, open_sharded
+
+        if is_wanted():
+            return open_sharded(settings, device)
+    return open_policy(settings, device)
 
 
 def open_rollouts(policy: Policy, settings: Settings) -> Rollouts:

@@ -9,8 +9,8 @@ requests of a batch are sent at one time, one for each prompt; the server makes 
 between, it gets the adapter again.
 
 At the first generate() the server's log-probabilities are held against the policy's, which shows another model under
-the right name, and also tells whether the server reports them before or after temperature. Not covered: training of all
-weights, which would have to be sent as a whole.
+the right name, and also tells whether the server reports them before or after temperature. Where processes hold shares of
+the policy that is done at refresh(). Not covered: training of all weights, which would have to be sent as a whole.
 """
 
 from __future__ import annotations
@@ -101,6 +101,8 @@ class VllmRollouts:
         self._adapter = fresh
         if before is not None:
             self._forget(before)
+        if self._policy.sharded and self._modes is None:  # every process is here; some may have nothing to generate
+            self._modes = self._compare([min(self._policy.end_tokens)], 0)
 
     def generate(
         self, prompts: list[list[int]], num_generations: int, sampling: Sampling, seed: int, *, logprobs: bool = True

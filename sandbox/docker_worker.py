@@ -120,6 +120,7 @@ def start(client: Any, image: str, python: str, limits: Limits, owner: str) -> t
     memory = int(limits.memory_bytes + limits.disk_bytes + OVERHEAD)
     host_config = api.create_host_config(
         network_mode="none",
+        init=False,  # the supervisor is process 1 itself, and takes what it kills
         ipc_mode="private",
         read_only=True,
         cap_drop=["ALL"],

@@ -56,9 +56,13 @@ class UserCell:
                   their directory
     seal          what every process does last before it begins
     watched       True where no cgroup limits the memory of all processes together
+
+    Raises RuntimeError outside of a process namespace of its own: ending a run there would end the machine's processes.
     """
 
     def __init__(self, limits: dict[str, Any], first: int, count: int, seal: Seal, watched: bool) -> None:
+        if os.getpid() != 1:
+            raise RuntimeError("it has to be process 1 of a namespace: it kills all that a user id may kill")
         self.limits, self.examiner_limits = rlimits(limits), rlimits(for_examiner(limits))
         self.first, self.count = first, count
         self.seal, self.watched = seal, watched

@@ -280,6 +280,9 @@ def test_shards_are_shares_of_what_each_device_would_hold() -> None:
     assert (four.weights, four.gradients, four.optimizer) == tuple(
         -(-part // 4) for part in (alone.weights, alone.gradients, alone.optimizer)
     )
+    many = estimate(Plan(SEVEN, devices=1 << 20, shard="fsdp"), "LoRA-GRPO")  # to sample, each has all of them
+    assert not SEVEN.tied
+    assert many.phases["rollout"] >= 2 * (SEVEN.linear + 2 * SEVEN.embedding)
     copies = estimate(Plan(SEVEN, devices=4), "GRPO")
     assert copies.weights == alone.weights
     assert copies.phases["update"] >= alone.weights + alone.gradients + alone.optimizer + 4 * SEVEN.parameters

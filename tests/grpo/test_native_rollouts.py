@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from assay.grpo.families import read_decoder  # noqa: E402
 from assay.grpo.group_cache import GroupCache  # noqa: E402
 from assay.grpo.native_rollouts import NativeRollouts  # noqa: E402
 from assay.grpo.packed_weights import Product, choose_form, packs_fp16  # noqa: E402
+from assay.grpo.policy import Policy  # noqa: E402
 from assay.grpo.rollout_model import RolloutModel  # noqa: E402
 from assay.grpo.rollouts import Group, Sampling  # noqa: E402
 from assay.grpo.stop_strings import StopStrings  # noqa: E402
@@ -115,10 +115,9 @@ def policy(model: Any, ends: set[int] | None = None) -> Any:
         decoder = read_decoder(model, torch.float32)
     except NotOurs:
         decoder = None
-    return SimpleNamespace(
-        model=model, tokenizer=Letters(), decoder=decoder, end_tokens=frozenset(ends or ()),
-        device=torch.device("cpu"), compute=torch.float32,
-    )  # fmt: skip
+    return Policy(
+        "random", model, Letters(), decoder, None, {}, frozenset(ends or ()), torch.device("cpu"), torch.float32
+    )
 
 
 def greedy(model: Any, prompt: list[int], tokens: int) -> list[int]:

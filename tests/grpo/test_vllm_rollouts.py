@@ -45,6 +45,7 @@ class Policy:
 
     name = "tiny"
     end_tokens = frozenset({END})
+    sharded = False
 
     def __init__(self, weight: float = 1.0, rank: int = 8) -> None:
         self.weight = weight
@@ -393,6 +394,21 @@ def test_another_model_than_the_policys_is_told(make: Any, server: Server) -> No
     rollouts.refresh()
     with pytest.raises(VllmError, match=r"serves served \(tiny\), which is not the policy's model tiny.* differ by \d"):
         rollouts.generate([[5, 6]], 4, Sampling(8), seed=3)
+
+
+def test_a_policy_in_shares_is_compared_where_all_processes_are(make: Any, server: Server) -> None:
+    """Log-probabilities of theirs need them all, and generate() may have nothing to do in some."""
+    policy = Policy()
+    policy.sharded = True
+    rollouts = make(policy)
+    rollouts.refresh()
+    policy.logprobs = None  # type: ignore[assignment, method-assign]
+    assert rollouts.generate([[5, 6]], 4, Sampling(8), seed=3)
+    server.changed = 0.8
+    other = Policy()
+    other.sharded = True
+    with pytest.raises(VllmError, match="not the policy's model"):
+        make(other).refresh()
 
 
 def test_another_vocabulary_is_told(make: Any) -> None:

@@ -298,3 +298,12 @@ def test_no_run_is_forked_with_what_only_the_start_or_another_backend_needs(box:
     needless = ["inside.restricted_language", "importlib.abc", "importlib.resources", "tempfile", "lzma"]
     source = f"import sys\ndef found():\n    return [name for name in {needless} if name in sys.modules]\n"
     assert box.judge(source, AssertTests(["assert found() == []"])).status is Status.CORRECT
+
+
+def test_a_supervisor_outside_of_its_namespace_refuses_to_begin() -> None:
+    """It would end every process of root's with the first run."""
+    from assay.sandbox.inside.cells import UserCell
+
+    limits = dict.fromkeys(("cpu_seconds", "memory_bytes", "processes", "open_files", "file_bytes"), 1)
+    with pytest.raises(RuntimeError, match="process 1"):
+        UserCell(limits, 20_000, 10, lambda: None, False)  # type: ignore[arg-type]
