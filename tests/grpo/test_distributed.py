@@ -93,6 +93,7 @@ def run(rank: int, folder: Path) -> None:
         for gathered in (False, True):
             found[f"{name} {gathered}"] = gradient(name, [rank], 1, gathered)
     found["sums"] = distributed.sum_over_processes([rank + 1, 0.5])
+    found["objects"] = distributed.gather_objects({"rank": rank})
     found["rows"] = distributed.gather_rows(torch.tensor([[rank, 10 * rank]]))
     both, one, none, narrow = (torch.nn.Parameter(torch.zeros(2)) for _ in range(4))
     narrow.data = narrow.data.bfloat16()
@@ -165,12 +166,14 @@ def test_counts_and_rows(two: list[dict[str, Any]]) -> None:
     for rank, found in enumerate(two):
         assert found["where"] == (rank, 2)
         assert found["sums"] == [3.0, 1.0]
+        assert found["objects"] == [{"rank": 0}, {"rank": 1}]
         assert found["rows"].tolist() == [[0, 0], [1, 10]]
 
 
 def test_a_process_alone() -> None:
     assert (distributed.process_index(), distributed.process_count()) == (0, 1)
     assert distributed.sum_over_processes([1, 2.5]) == [1.0, 2.5]
+    assert distributed.gather_objects("mine") == ["mine"]
     rows = torch.ones(2, 3)
     assert distributed.gather_rows(rows) is rows
     parameter = torch.nn.Parameter(torch.zeros(2))

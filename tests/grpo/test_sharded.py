@@ -31,6 +31,8 @@ from assay.grpo.policy import Policy, compute_dtype, open_policy  # noqa: E402
 from assay.grpo.rollouts import Sampling  # noqa: E402
 from assay.grpo.settings import Settings  # noqa: E402
 
+from assay import Score, Status  # noqa: E402
+
 torch.set_num_threads(1)
 
 LENGTHS = [[3, 1, 6, 2], [6, 5, 1, 4], [2, 2, 7, 3], [4, 4, 4, 4]]
@@ -54,11 +56,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
 PROMPTS = [[7, 8, 9], [20, 21]]
 SAMPLING = Sampling(max_tokens=6, temperature=1.0)
 
-UNEVEN = ["dynamic_sampling=skip", "beta=0", "num_generations=2", "max_completion_length=2", "save_steps=0"]
 RUNS: dict[str, list[str]] = {
     "adapter": ["lora_r=3"],
     "all weights": ["use_peft=false", "learning_rate=0.01", "save_total_limit=1"],
-    "uneven": UNEVEN,
+    "lopsided": ["dynamic_sampling=redraw", "beta=0"],  # with rewards from which one of the two learns nothing
 }
 # One evaluation problem for two processes. Steps of Adam where the gradient is rounding would be a matter of luck.
 SHORT = [
@@ -85,13 +86,10 @@ def opened(name: str, model: Path, batch: int) -> tuple[Policy, Settings]:
     shape = {"per_device_train_batch_size": batch, "gradient_accumulation_steps": 2, "num_generations": 4}
     given = {"dtype": "float32", "beta": 0.1, "max_grad_norm": HIGHEST, **shape, **VARIANTS[name]}
     settings = Settings(model_name_or_path=str(model), **given)
-    real = policy_module.read_decoder
-    if "another family" in name:
-        policy_module.read_decoder = refuse
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        if "another family" in name:
+            patch.setattr(policy_module, "read_decoder", refuse)
         policy = _open_policy(settings, join()) if "WORLD_SIZE" in os.environ else open_policy(settings, "cpu")
-    finally:
-        policy_module.read_decoder = real
     with torch.no_grad():
         for number, weight in enumerate(policy.trainable.values()):
             noise = torch.randn(weight.shape, generator=torch.Generator().manual_seed(number))
@@ -148,35 +146,40 @@ def two_processes(model: Path, folder: Path) -> None:
     """Be one of the two: learn from half of the groups, and train, with halves and with whole tensors."""
     sys.path.insert(0, str(Path(__file__).parent))
     import letters
-    from assay.grpo import curves
+    from assay.grpo import curves, guards
     from assay.grpo import train as module
 
     join()
     rank = process_index()
+    monkeypatch = pytest.MonkeyPatch()
     found: dict[str, Any] = {name: learnt(name, model, [2 * rank, 2 * rank + 1], 4) for name in VARIANTS}
-    packed_weights.packs_fp16 = lambda: False  # which would keep the base packed in one of the two ways alone
-    curves.draw = lambda folder: None
+    # With it the base would stay packed in one of the two ways alone, and be rounded otherwise.
+    monkeypatch.setattr(packed_weights, "packs_fp16", lambda: False)
+    monkeypatch.setattr(curves, "draw", lambda folder: None)
     real = module._open_policy
     found["shares"] = []
 
     def open_policy(*given: Any) -> Policy:
         policy = real(*given)
-        found["shares"].append((run_of[0], held(policy)))
+        found["shares"].append((os.environ["ACCELERATE_USE_FSDP"], held(policy)))
         return policy
 
-    module._open_policy = open_policy
-    run_of = [""]
+    monkeypatch.setattr(module, "_open_policy", open_policy)
 
-    def run(kind: str, name: str, *overrides: str) -> None:
-        os.environ["ACCELERATE_USE_FSDP"] = str(kind != "plain").lower()
-        run_of[0] = kind
+    def run(kind: str, name: str, *overrides: str, fsdp: bool = True) -> None:
+        os.environ["ACCELERATE_USE_FSDP"] = str(fsdp and kind != "plain").lower()
         recipe = letters.recipe_of(model, folder / f"{kind} {name}", [*SHORT, *RUNS[name], *overrides])
-        module.train(recipe, resume=True)
+        with monkeypatch.context() as patch:
+            if name == "lopsided":
+                patch.setattr(guards, "EQUAL_STEPS", 1)
+            if name == "lopsided" and rank:
+                patch.setattr(letters.Letters, "score", lambda *_: Score(0.5, Status.CORRECT))
+            module.train(recipe, resume=True)
 
     for name in RUNS:
         run("plain", name)
         if name == "all weights":
-            run("sharded", name, "max_steps=2")
+            run("sharded", name, "max_steps=2", fsdp=False)  # whole tensors go on as shares
         run("sharded", name)
     run("halves", "adapter", "max_steps=2")
     run("halves", "adapter")
@@ -242,8 +245,8 @@ def test_each_holds_a_half(two: list[dict[str, Any]], name: str) -> None:
     for found in two:
         assert len(found["shares"]) == 9
         assert all(
-            share == (1 if kind == "plain" else pytest.approx(0.5, abs=0.01))
-            for kind, each in found["shares"]
+            share == (1 if fsdp == "false" else pytest.approx(0.5, abs=0.01))
+            for fsdp, each in found["shares"]
             for share in each
         )
         assert len(found[name]["held"]) == (2 if "all weights" in name else 1)
@@ -272,6 +275,7 @@ def model_of(folder: Path, kind: str, name: str) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
 def test_a_run_ends_as_that_of_two_with_whole_tensors(folder: Path, name: str) -> None:
+    """One in which one process never has anything to learn neither waits for it nor is stopped by its guards."""
     found = apart(model_of(folder, "plain", name), model_of(folder, "sharded", name))
     print(f"{name}: weights differ by {found:.1e}")
     assert found < 1e-5
@@ -280,13 +284,14 @@ def test_a_run_ends_as_that_of_two_with_whole_tensors(folder: Path, name: str) -
         for kind in ("plain", "sharded")
     ]
     assert [line["reward"] for line in lines[0]] == [line["reward"] for line in lines[1]]
-    if name == "uneven":  # what two processes have to learn is not the same, or the run says nothing about it
-        assert any(0 < line["frac_reward_zero_std"] < 1 for line in lines[1])
+    if name == "lopsided":
+        assert [line["frac_reward_zero_std"] for line in lines[1]] == [0.5] * 4
+        assert all(line["grad_norm"] > 0 for line in lines[1])
 
 
 @pytest.mark.slow
 def test_what_was_cut_off_ends_the_same(folder: Path) -> None:
-    """Bit for bit; the run that trains all weights was cut off as well."""
+    """Bit for bit. The run that trains all weights was cut off as well, and began with whole tensors."""
     assert apart(model_of(folder, "sharded", "adapter"), model_of(folder, "halves", "adapter")) == 0.0
 
 
