@@ -312,3 +312,7 @@ def _row(file: str, wanted: int) -> dict[str, Any]:
     except OSError as error:
         raise WrongUse(f"{file}: {error.strerror}") from None
     raise WrongUse(f"{file}: there is no line {wanted}; the last row is on line {last}")
+
+
+if __name__ == "__main__":  # as `accelerate launch -m assay.cli` calls it
+    main()

@@ -203,6 +203,7 @@ class _Terminated(BaseException):
 @contextlib.contextmanager
 def _told(context: click.Context, command: str | None, folder: Path) -> Iterator[None]:
     """Say in words what ended a run, and how it is gone on with; command: None where nothing can be."""
+    from .grpo.distributed import LaunchError
     from .grpo.guards import TrainingStopped
     from .grpo.recipe_file import RecipeError
     from .sandbox.errors import SandboxUnavailable
@@ -217,7 +218,7 @@ def _told(context: click.Context, command: str | None, folder: Path) -> Iterator
         say(str(stopped))
         _say_resume(command, folder, changed=True)
         context.exit(STOPPED)
-    except RecipeError as error:
+    except (RecipeError, LaunchError) as error:
         raise click.UsageError(str(error)) from None
     except (SandboxUnavailable, OSError) as error:
         say(f"{error}")

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 __all__ = [
+    "LaunchError",
     "gather_objects",
     "gather_rows",
     "join",
@@ -25,6 +26,10 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+
+class LaunchError(ValueError):
+    """`accelerate launch` was asked for something that is not to be had; the message says what to change."""
 
 
 def join() -> torch.device | None:

@@ -32,7 +32,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.utils._pytree import tree_map_only
 
 from .decoder import Attend, Decoder, Layer, Linear
-from .distributed import gather_rows, process_count
+from .distributed import LaunchError, gather_rows, process_count
 from .families import read_layer
 from .padded import head_is_plain
 from .policy import DTYPES, Policy, compute_dtype, open_policy
@@ -52,16 +52,16 @@ REFUSED = {
 def is_wanted() -> bool:
     """Whether `accelerate launch --use_fsdp` started several processes.
 
-    Raises ValueError for FSDP's first version, and for what is not to be had with the second.
+    Raises LaunchError for FSDP's first version, and for what is not to be had with the second.
     """
     if not _is_true("ACCELERATE_USE_FSDP"):
         return False
     version = os.environ.get("FSDP_VERSION", "1")
     if version != "2":
-        raise ValueError(f"FSDP version {version} is asked for, and only version 2 is known: add --fsdp_version 2")
+        raise LaunchError(f"FSDP version {version} is asked for, and only version 2 is known: add --fsdp_version 2")
     for name, remedy in REFUSED.items():
         if _is_true(name):
-            raise ValueError(f"{name.lower()} is asked for, which is not to be had here: {remedy}")
+            raise LaunchError(f"{name.lower()} is asked for, which is not to be had here: {remedy}")
     return process_count() > 1
 
 

@@ -51,8 +51,8 @@ def train(recipe: Recipe, *, resume: bool = False) -> Result:
     resume  go on from the newest checkpoint in output_dir, if there is one
 
     Raises TrainingStopped, with the run left as its last checkpoint has it, ValueError for settings that do not go
-    together or a checkpoint of another run, FileExistsError for a folder with a run that is not to be resumed, OSError
-    for a model that cannot be read.
+    together, a checkpoint of another run, or what accelerate was asked for (LaunchError), FileExistsError for a folder
+    with a run that is not to be resumed, OSError for a model that cannot be read.
     """
     settings = recipe.settings
     settings.prompts_per_generation()  # raises for numbers that make no whole groups

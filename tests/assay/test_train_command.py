@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ pytest.importorskip("peft")
 from assay.grpo import evaluate_runs, run_folder
 from assay.grpo import train as loop
 from assay.grpo.checkpoint import FIXED
+from assay.grpo.distributed import LaunchError
 from assay.grpo.eval_record import Evaluation
 from assay.grpo.guards import TrainingStopped
 from assay.grpo.metrics import RunLog
@@ -306,3 +309,16 @@ def test_eval_without_anything_trained_is_of_the_model(recipe: Path, evaluations
     assert run("eval", recipe, "data.eval_count=0").exit_code == 2
     assert run("eval", recipe, "eval.greedy=false").exit_code == 2
     assert run("eval", recipe, "--k", "1,x").exit_code == 2
+
+
+def test_a_wrong_launch_is_wrong_use(recipe: Path, runs: dict[str, Any]) -> None:
+    fail(runs, LaunchError("add --fsdp_version 2"))
+    done = run("train", recipe)
+    assert (done.exit_code, "Error: add --fsdp_version 2" in done.output) == (2, True)
+
+
+def test_it_is_a_module_that_runs() -> None:
+    """As `accelerate launch -m assay.cli` calls it."""
+    command = [sys.executable, "-m", "assay.cli", "train", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert "RECIPE" in done.stdout
