@@ -53,6 +53,14 @@ class Question(NamedTuple):
     calculation: Calculation
 
 
+class Size(NamedTuple):
+    """How long operands are, in digits, and how large at most."""
+
+    least: int
+    most: int
+    largest: int
+
+
 # The worked example of a one-shot prompt, by kind. A question about the same calculation is never asked.
 APPLES = "Rosa has 13 apples and buys 25 more. How many apples does Rosa have now?"
 EXAMPLES = {
@@ -80,6 +88,7 @@ def arithmetic(
     seed: int = 0,
     kinds: Sequence[str] = KINDS,
     digits: int | tuple[int, int] = 2,
+    largest: int | None = None,
     one_shot: bool = True,
 ) -> Iterator[Problem]:
     r"""Yield `count` different problems whose answer, a whole number, is asked for in \boxed{}.
@@ -87,6 +96,7 @@ def arithmetic(
     kinds     which kinds of problem, in turn: "sum", "difference", "product", "word" (one or two steps)
     digits    how many digits an operand has: a number, or the least and the most. Operands of one digit start at 2;
               in word problems the number of groups has one digit.
+    largest   no operand is above it: 59 with 2 digits asks for sums up to 118
     one_shot  begin the prompt with a worked example of the same kind, which small models need
 
     Raises ValueError for arguments that make no sense, and when the kinds and digits asked for do not have `count`
@@ -97,29 +107,31 @@ def arithmetic(
         raise ValueError(f"digits must be at least 1 and in order, not {digits!r}")
     if split not in ("train", "eval"):
         raise ValueError(f"split must be 'train' or 'eval', not {split!r}")
+    if largest is not None and largest < _smallest(most):
+        raise ValueError(f"largest {largest} leaves no operand of {most} digits; raise it, or lower digits")
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown or not kinds:
         raise ValueError(f"kinds must be among {', '.join(KINDS)}, not {', '.join(unknown) or 'empty'}")
     if count < 0:
         raise ValueError(f"count must not be negative, it is {count}")
-    return _problems(count, split, seed, tuple(kinds), (least, most), one_shot)
+    return _problems(count, split, seed, tuple(kinds), Size(least, most, largest or 10**most), one_shot)
 
 
 def _problems(
-    count: int, split: Split, seed: int, kinds: tuple[str, ...], digits: tuple[int, int], one_shot: bool
+    count: int, split: Split, seed: int, kinds: tuple[str, ...], size: Size, one_shot: bool
 ) -> Iterator[Problem]:
     rng = random.Random(f"{split}/{seed}")
     seen: set[str] = set()
     for number in range(count):
         kind = kinds[number % len(kinds)]
         for _ in range(PATIENCE):
-            text, calculation = DRAW[kind](rng, digits)
+            text, calculation = DRAW[kind](rng, size)
             fact = calculation.fact
             if text not in seen and fact not in EXAMPLE_FACTS and split_of(fact) == split:
                 break
         else:
             raise ValueError(
-                f"{kind} problems with {digits[0]} to {digits[1]} digits are used up in the {split} split after "
+                f"{kind} problems with {size.least} to {size.most} digits are used up in the {split} split after "
                 f"{number} problems; ask for fewer, or for more digits or kinds"
             )
         seen.add(text)
@@ -145,33 +157,38 @@ def _prompt(kind: str, text: str, one_shot: bool) -> str:
     return f"{INSTRUCTION}\n\nQuestion: {example}\nAnswer: {worked}\n\nQuestion: {text}\nAnswer:"
 
 
-def _operand(rng: random.Random, digits: tuple[int, int]) -> int:
-    length = rng.randint(*digits)
-    return rng.randint(2 if length == 1 else 10 ** (length - 1), 10**length - 1)
+def _smallest(length: int) -> int:
+    """Return the smallest operand of so many digits."""
+    return 2 if length == 1 else 10 ** (length - 1)
 
 
-def _two(rng: random.Random, digits: tuple[int, int]) -> tuple[int, int]:
-    return _operand(rng, digits), _operand(rng, digits)
+def _operand(rng: random.Random, size: Size) -> int:
+    length = rng.randint(size.least, size.most)
+    return rng.randint(_smallest(length), min(10**length - 1, size.largest))
 
 
-def _sum(rng: random.Random, digits: tuple[int, int]) -> Question:
-    a, b = _two(rng, digits)
+def _two(rng: random.Random, size: Size) -> tuple[int, int]:
+    return _operand(rng, size), _operand(rng, size)
+
+
+def _sum(rng: random.Random, size: Size) -> Question:
+    a, b = _two(rng, size)
     return Question(f"What is {a} + {b}?", Calculation("a + b", (a, b), a + b))
 
 
-def _difference(rng: random.Random, digits: tuple[int, int]) -> Question:
-    b, a = sorted(_two(rng, digits))
+def _difference(rng: random.Random, size: Size) -> Question:
+    b, a = sorted(_two(rng, size))
     return Question(f"What is {a} - {b}?", Calculation("a - b", (a, b), a - b))
 
 
-def _product(rng: random.Random, digits: tuple[int, int]) -> Question:
-    a, b = _two(rng, digits)
+def _product(rng: random.Random, size: Size) -> Question:
+    a, b = _two(rng, size)
     return Question(f"What is {a} * {b}?", Calculation("a * b", (a, b), a * b))
 
 
-def _word(rng: random.Random, digits: tuple[int, int]) -> Question:
+def _word(rng: random.Random, size: Size) -> Question:
     name, things = rng.choice(NAMES), rng.choice(THINGS)
-    low, high = sorted(_two(rng, digits))
+    low, high = sorted(_two(rng, size))
     a, b = (low, high) if rng.random() < 0.5 else (high, low)
     groups = rng.randint(2, 9)
     story = rng.choice(STORIES)
@@ -227,7 +244,7 @@ STORIES: tuple[Callable[[str, str, int, int, int], Question], ...] = (
     _buys_and_gives,
 )
 
-DRAW: dict[str, Callable[[random.Random, tuple[int, int]], Question]] = {
+DRAW: dict[str, Callable[[random.Random, Size], Question]] = {
     "sum": _sum,
     "difference": _difference,
     "product": _product,

@@ -39,7 +39,7 @@ SPLITS = {
     "mbpp-sanitized": ("train", "test"),
 }  # to train on and to evaluate on; the others have one split
 OPTIONS: dict[str, tuple[str, ...]] = {
-    SUMS: ("kinds", "digits", "one_shot"),
+    SUMS: ("kinds", "digits", "largest", "one_shot"),
     "gsm8k": ("instruction",),
     "math500": ("instruction",),
     "mbpp": ("shown", "challenge"),
@@ -84,6 +84,8 @@ class Data(BaseModel):
     """sums: kinds of problem among sum, difference, product, word"""
     digits: int | tuple[int, int] = 2
     """sums: digits of an operand, or [least, most]"""
+    largest: Count | None = None
+    """sums: no operand is above it"""
     one_shot: bool = True
     """sums: begin the prompt with a worked example"""
     instruction: str | None = None

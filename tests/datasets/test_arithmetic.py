@@ -132,6 +132,14 @@ def test_operands_have_the_digits_asked_for(digits: int) -> None:
         assert all(len(str(operand)) == digits for operand in problem.meta["operands"])
 
 
+@pytest.mark.parametrize("digits", [1, 2, (1, 2)])
+def test_no_operand_is_above_the_largest(digits: Any) -> None:
+    largest = 7 if digits == 1 else 31
+    problems = list(arithmetic(8 if digits == 1 else 150, kinds=["sum", "product"], digits=digits, largest=largest))
+    operands = [operand for problem in problems for operand in problem.meta["operands"]]
+    assert max(operands) == largest
+
+
 def test_a_mix_of_digits_has_them_all() -> None:
     problems = arithmetic(200, kinds=["sum"], digits=(2, 4))
     assert {len(str(n)) for problem in problems for n in problem.meta["operands"]} == {2, 3, 4}
@@ -155,6 +163,7 @@ def test_more_than_there_is_is_an_error_not_a_wait() -> None:
     [
         ({"digits": 0}, "digits"),
         ({"digits": (3, 2)}, "digits"),
+        ({"digits": 2, "largest": 9}, "largest 9 leaves no operand of 2 digits"),
         ({"split": "test"}, "'train' or 'eval'"),
         ({"kinds": ["sums"]}, "sum, difference, product, word, not sums"),
         ({"kinds": []}, "empty"),
