@@ -253,7 +253,8 @@ def _shared_out(
         decoder = _ShardedDecoder(**{**known, "layers": _Layers(layers), "compute": compute}, causal=causal)
         for layer in layers:
             layer.forward = _do
-    # Weights that are trained travel in the type of computing; in an adapter's base there are two types, and it is ours to turn.
+    # All weights in training travel in the type of computing, and so does the embedding's gradient on its way out. An adapter
+    # and its base are of two types: they travel as they are, and are turned as they are used.
     narrow = compute if decoder is not None and not policy.is_adapter else None
     precision = MixedPrecisionPolicy(param_dtype=narrow, reduce_dtype=torch.float32, cast_forward_inputs=False)
     for layer in layers:

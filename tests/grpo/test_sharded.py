@@ -19,7 +19,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 
-from assay.grpo import packed_weights  # noqa: E402
+from assay.grpo import packed_weights, sharded  # noqa: E402
 from assay.grpo import policy as policy_module  # noqa: E402
 from assay.grpo.decoder import NotOurs  # noqa: E402
 from assay.grpo.distributed import join, process_index  # noqa: E402
@@ -27,7 +27,7 @@ from assay.grpo.experience import Experience  # noqa: E402
 from assay.grpo.guards import Guards  # noqa: E402
 from assay.grpo.learning import Learner, passes_of  # noqa: E402
 from assay.grpo.native_rollouts import NativeRollouts  # noqa: E402
-from assay.grpo.policy import Policy, compute_dtype, open_policy  # noqa: E402
+from assay.grpo.policy import Policy, open_policy  # noqa: E402
 from assay.grpo.rollouts import Sampling  # noqa: E402
 from assay.grpo.settings import Settings  # noqa: E402
 
@@ -52,6 +52,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "all weights": ALL,
     "all weights, checkpointing": {**ALL, **SAVING},
     "all weights, another family": ALL,
+    "adapter, computed in bfloat16": {"dtype": "bfloat16"},
+    "all weights, computed in bfloat16": ALL,
 }
 PROMPTS = [[7, 8, 9], [20, 21]]
 SAMPLING = Sampling(max_tokens=6, temperature=1.0)
@@ -89,6 +91,8 @@ def opened(name: str, model: Path, batch: int) -> tuple[Policy, Settings]:
     with pytest.MonkeyPatch.context() as patch:
         if "another family" in name:
             patch.setattr(policy_module, "read_decoder", refuse)
+        for module in (policy_module, sharded):
+            patch.setattr(module, "compute_dtype", lambda *_: torch.bfloat16 if "computed" in name else torch.float32)
         policy = _open_policy(settings, join()) if "WORLD_SIZE" in os.environ else open_policy(settings, "cpu")
     with torch.no_grad():
         for number, weight in enumerate(policy.trainable.values()):
@@ -222,6 +226,8 @@ def test_two_halves_learn_what_one_learns_from_all(two: list[dict[str, Any]], ti
     """Gradients, clipped, the norm before and the loss; one of the two has less to learn and makes an idle pass."""
     expected = learnt(name, tiny_model, [0, 1, 2, 3], 8)
     assert expected["figures"]["grad_norm"] > 2 * HIGHEST
+    # Where weights travel as bfloat16, the gradient of the embedding is rounded to that.
+    near = 1e-2 if name == "all weights, computed in bfloat16" else 1e-6
     worst = 0.0
     for found in two:
         assert found[name]["grads"].keys() == expected["grads"].keys()
@@ -230,10 +236,9 @@ def test_two_halves_learn_what_one_learns_from_all(two: list[dict[str, Any]], ti
             apart = (found[name]["grads"][key] - grad).norm() / grad.norm()
             worst = max(worst, float(apart))
         for figure in ("loss", "kl", "grad_norm", "entropy", "ratio/max"):
-            assert found[name]["figures"][figure] == pytest.approx(expected["figures"][figure], rel=1e-5)
+            assert found[name]["figures"][figure] == pytest.approx(expected["figures"][figure], rel=10 * near)
     print(f"{name}: gradients differ by {worst:.1e}")
-    computed = compute_dtype(torch.bfloat16, torch.device("cpu")) if "bfloat16" in name else torch.float32
-    assert worst < (1e-6 if computed == torch.float32 else 3e-2)
+    assert worst < near
     assert two[0][name]["figures"] == two[1][name]["figures"]
     assert two[0][name]["sampled"] == expected["sampled"]
 
