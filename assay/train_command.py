@@ -57,7 +57,7 @@ def train(
 
     \b
     assay train sums
-    assay train sums max_steps=48 data.digits=3 output_dir=out/longer
+    assay train sums max_steps=48 data.largest=99 output_dir=out/longer
     assay train my_recipe.yaml reward.think.weight=0.5 --dry-run
 
     Exit codes: 0 done, 1 the run was stopped, 2 wrong use, 130 interrupted; after 1 and 130 it can be resumed.
