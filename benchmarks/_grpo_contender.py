@@ -66,6 +66,7 @@ def assay(settings: dict[str, Any], answer: Any) -> None:
         "sums",
         [
             f"model_name_or_path={model}",
+            "prompt.chat=true",  # as TRL's trainer makes of messages
             f"num_generations={GROUP}",
             f"max_completion_length={LENGTH}",
             f"per_device_train_batch_size={PROMPTS * GROUP}",
@@ -112,7 +113,7 @@ def trl(settings: dict[str, Any], answer: Any) -> None:
     from datasets import Dataset
 
     model, dtype = settings.pop("model"), settings.pop("dtype")
-    recipe = load_recipe("sums", [f"model_name_or_path={model}"])
+    recipe = load_recipe("sums", [f"model_name_or_path={model}", "prompt.chat=true"])
     rows = [{"prompt": recipe.messages(problem)} for problem in recipe.problems()]
     spent = [0.0]
 
