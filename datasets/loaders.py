@@ -91,6 +91,7 @@ def jsonl(
     prompt_field: str | None = None,
     reference_field: str | None = None,
     id_field: str | None = None,
+    needs_prompt: bool = False,
 ) -> Iterator[Problem]:
     """Yield the problems in a JSON Lines file (gzip or not), or in a .json file that holds one array.
 
@@ -99,13 +100,29 @@ def jsonl(
     another shape that `given_tests` knows, such as pairs of inputs and outputs. A row without an id gets the file's
     name and its line. Fields with no other use are in `meta`.
 
+    needs_prompt  a row without a prompt, or with an empty one, is an error (training); else its prompt is ""
+
     Raises DatasetNotFoundError at once if there is no such file.
     """
     file = Path(path).expanduser()
     if not file.is_file():
         raise DatasetNotFoundError(f"no file {file}; expected JSON Lines, one object a line, gzip or not")
     rows = file_rows(file)
-    return islice((_problem(row, prompt_field, reference_field, id_field) for row in rows), limit)
+
+    def read(row: Row) -> Problem:
+        problem = _problem(row, prompt_field, reference_field, id_field)
+        return _asked(row, problem, prompt_field) if needs_prompt else problem
+
+    return islice(map(read, rows), limit)
+
+
+def _asked(row: Row, problem: Problem, prompt_field: str | None) -> Problem:
+    """Return the problem of a row if it asks something. Raises RowError."""
+    if problem.prompt.strip():
+        return problem
+    if (found := find_field(row.fields, "prompt", prompt_field)) is None:
+        raise row.error(missing(row.fields, "prompt", "prompt_field="))
+    raise row.error(f"the prompt in {found.name!r} is empty; give the row a prompt or take it out")
 
 
 def _problem(row: Row, prompt_field: str | None, reference_field: str | None, id_field: str | None) -> Problem:

@@ -12,6 +12,7 @@ training shares with evaluation, compared as text, is taken out of training, wit
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Self
@@ -164,12 +165,14 @@ class Data(BaseModel):
         try:
             return list(self._rows(name, path, split, count, options))
         except (DatasetNotFoundError, RowError, ValueError, OSError) as error:
-            said = str(error).replace("path=", "data.path ")
+            said = re.sub(r"\b(path|prompt_field|reference_field)=", r"data.\1", str(error))
             raise RecipeError(f"data: {said}") from None
 
     def _rows(
         self, name: str, path: str | None, split: str | None, count: int | None, options: dict[str, Any]
     ) -> Iterator[Problem]:
+        if name not in NAMES:
+            options["needs_prompt"] = True
         if name != SUMS:
             return load(name, split=split, path=path, **options)
         if path is not None:

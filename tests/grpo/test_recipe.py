@@ -181,6 +181,26 @@ def rows(tmp_path: Path, count: int) -> Path:
     return file
 
 
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"foo": "q 0", "answer": "0"}, "no prompt found; fields are foo, answer; name it with data.prompt_field"),
+        ({"prompt": " ", "answer": "0"}, "the prompt in 'prompt' is empty"),
+        ({"prompt": None, "answer": "0"}, "'prompt' is null"),
+        ({"foo": "q 0", "tests": ["assert f(1) == 1"], "entry_point": "f"}, "no prompt found"),
+        (
+            {"prompt": "q 0", "foo": "0"},
+            "no reference found; fields are prompt, foo; name it with data.reference_field",
+        ),
+    ],
+)
+def test_a_row_that_asks_nothing_is_an_error(small: Path, tmp_path: Path, row: dict[str, Any], words: str) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps(row) + "\n")
+    said = complaint(small, f"data.name={file}", "data.eval_count=0")
+    assert said.startswith(f"data: {file}, line 1: {words}")
+
+
 def test_held_out_problems_of_a_file_are_not_trained_on(small: Path, tmp_path: Path) -> None:
     overrides = [f"data.name={rows(tmp_path, 50)}", "data.eval_count=10"]
     recipe = load_recipe(small, overrides)
