@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from ..datasets.arithmetic import arithmetic
 from ..datasets.jsonl import RowError
@@ -25,6 +25,7 @@ from ..datasets.loaders import ALIASES, LOADERS, load
 from ..datasets.source import DatasetNotFoundError
 from ..records import Problem
 from .recipe_file import RecipeError, meant
+from .section import Section
 
 __all__ = ["Data", "Split"]
 
@@ -58,10 +59,8 @@ class Split(NamedTuple):
     notices: list[str]
 
 
-class Data(BaseModel):
+class Data(Section):
     """The data of a recipe."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     name: str
     """sums (generated arithmetic), gsm8k, math500, mbpp, mbpp-sanitized, humaneval, or a .jsonl or .jsonl.gz file"""
@@ -81,7 +80,7 @@ class Data(BaseModel):
     """problems held out for evaluation, drawn at random; 0 evaluates nothing"""
     seed: int = 0
     """of generated problems, and of which are drawn"""
-    kinds: list[str] = ["sum"]
+    kinds: list[str] = Field(["sum"])
     """sums: kinds of problem among sum, difference, product, word"""
     digits: int | tuple[int, int] = 2
     """sums: digits of an operand, or [least, most]"""

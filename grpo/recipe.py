@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from ..records import Problem
 from ..verifiers.reward import Reward
@@ -25,6 +25,7 @@ from ..verifiers.thinking import CLOSE, OPEN
 from .problems import Data, Split
 from .recipe_file import RecipeError, Source, find_recipe, in_words, meant
 from .reward_parts import CodePart, MathPart, Part, ThinkPart, opened_reward, unfit
+from .section import Section
 from .settings import Settings
 
 __all__ = ["EvalSettings", "Prompt", "Recipe", "RecipeError", "load_recipe"]
@@ -34,11 +35,7 @@ PLACE = "{prompt}"
 THINK = "Think between {open} and {close} first. After {close} write your answer."
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class Prompt(_Section):
+class Prompt(Section):
     """How a problem becomes a prompt."""
 
     system: str | None = None
@@ -51,7 +48,7 @@ class Prompt(_Section):
     """the response begins with this, as part of the prompt: `<think>` for example"""
     chat: bool = True
     """by the tokenizer's chat template; false: the text itself, for base models"""
-    chat_template_kwargs: dict[str, Any] = {}
+    chat_template_kwargs: dict[str, Any] = Field({})
     """for the chat template: {enable_thinking: false} for example"""
 
     @model_validator(mode="after")
@@ -61,12 +58,12 @@ class Prompt(_Section):
         return self
 
 
-class EvalSettings(_Section):
+class EvalSettings(Section):
     """How the policy is evaluated on the problems held out."""
 
     greedy: bool = True
     """the likeliest answer to each"""
-    k: list[Count] = []
+    k: list[Count] = Field([])
     """pass@k for each of these, from sampled answers"""
     samples: Count | None = None
     """answers sampled to each problem; the greatest k if not given"""
@@ -88,7 +85,7 @@ class EvalSettings(_Section):
         return self
 
 
-class Recipe(_Section):
+class Recipe(Section):
     """A run, described whole."""
 
     settings: Settings
@@ -198,7 +195,7 @@ class Recipe(_Section):
         return settings | plain
 
 
-SECTIONS: dict[str, type[BaseModel]] = {"data": Data, "prompt": Prompt, "eval": EvalSettings}
+SECTIONS: dict[str, type[Section]] = {"data": Data, "prompt": Prompt, "eval": EvalSettings}
 
 
 def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Recipe:

@@ -14,7 +14,7 @@ import importlib
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag
 
 from ..records import Limits, Problem
 from ..verifiers.code_verifier import CodeVerifier
@@ -24,6 +24,7 @@ from ..verifiers.think_format import ThinkFormat
 from ..verifiers.thinking import CLOSE, OPEN
 from ..verifiers.verifier import Verifier
 from .recipe_file import RecipeError
+from .section import Section
 
 __all__ = ["CodePart", "MathPart", "OwnPart", "Part", "ThinkPart", "opened_reward", "unfit"]
 
@@ -31,9 +32,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
+class _Part(Section):
     weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     """its weight in the mean; 0 only writes its verdict down"""
     gate: bool = False

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from .section import Section
 
 __all__ = ["Settings"]
 
@@ -23,10 +25,8 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class Settings(BaseModel):
+class Settings(Section):
     """The settings of a run. Raises pydantic.ValidationError, a ValueError, that names each wrong field."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), use_attribute_docstrings=True)
 
     # ---- the model
 
@@ -102,7 +102,7 @@ class Settings(BaseModel):
     """sample from so many likeliest tokens; 0 is all"""
     min_p: Fraction | None = None
     """leave out tokens whose probability is below this share of the likeliest one's"""
-    stop_strings: list[str] = []
+    stop_strings: list[str] = Field([])
     """texts that end a completion; they stay in it"""
 
     # ---- rewards and advantages
@@ -166,7 +166,7 @@ class Settings(BaseModel):
     """weight updates between lines of metrics"""
     log_completions: Count = 4
     """completions, with their scores, that are written down at each logging step"""
-    report_to: list[Literal["tensorboard", "wandb"]] = ["tensorboard"]
+    report_to: list[Literal["tensorboard", "wandb"]] = Field(["tensorboard"])
     """where the curves go besides metrics.jsonl"""
     max_kl: Positive | None = 10.0
     """mean KL divergence from the reference, per token, above which the run stops; none never stops it"""

@@ -54,6 +54,18 @@ def test_values_are_read_as_yaml_1_2_has_them(small: Path) -> None:
     assert recipe.prompt.think is True
 
 
+def test_none_switches_off_what_can_be_off(small: Path) -> None:
+    for none in ("none", "null", ""):
+        recipe = load_recipe(
+            small, [f"{name}={none}" for name in ("max_kl", "min_p", "data.largest", "data.eval_name")]
+        )
+        assert (recipe.settings.max_kl, recipe.settings.min_p, recipe.data.largest) == (None, None, None)
+    small.write_text(SMALL + "steps_per_generation: none\nscale_rewards: none\n")
+    settings = load_recipe(small, ["prompt.system=none", "reward.math.name=none"]).settings
+    assert (settings.steps_per_generation, settings.scale_rewards) == (None, "none")
+    assert "expected a number, not 'none'" in complaint(small, "beta=none")
+
+
 def test_overrides_go_into_sections_and_lists_by_index_and_by_name(small: Path) -> None:
     recipe = load_recipe(small, ["reward.1.weight=0.5", "reward.math.form=evaluated", "eval.k=[1, 8]"])
     assert [part.weight for part in recipe.reward] == [1, 0.5]
