@@ -3,6 +3,7 @@
 A run that a guard stops is left as its last checkpoint has it: after the change (or without one) the same command resumes it.
 
     guards = Guards(settings)
+    guards.tell = log.say                     where a notice goes: the first step without a verdict, before it stops the run
     guards.rewards(step, groups)              after the rewards: all None, or no group that teaches
     guards.update(step, loss, grad_norm)      before each weight update: what is not finite is never applied
     guards.drift(step, kl)                    after it: how far the policy is from the reference
@@ -46,6 +47,7 @@ class Guards:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.tell: Callable[[str], None] = lambda notice: None
         self._equal = 0
         self._unjudged = 0
 
@@ -54,19 +56,28 @@ class Guards:
         known = [[score.reward for score in group if score.reward is not None] for group in groups]
         judged = [reward for group in known for reward in group]
         self._unjudged = 0 if judged else self._unjudged + 1
-        if self._unjudged >= UNJUDGED_STEPS:
-            said = Counter(f"{score.status.value}: {score.detail}" for group in groups for score in group)
-            why, _ = said.most_common(1)[0]
-            raise TrainingStopped(
-                f"step {step}: no completion had a verdict for {UNJUDGED_STEPS} steps, the last ones mostly with "
-                f"`{why[:300]}`; look at `reward` and `data` in the recipe (`assay sandbox check`, where programs run)"
-            )
         if not judged:
+            self._no_verdict(step, groups)
             return  # says nothing about the groups
         teaches = any(max(group) > min(group) for group in known if group)
         self._equal = 0 if teaches else self._equal + 1
         if self._equal >= EQUAL_STEPS:
             raise TrainingStopped(self._all_equal(step, judged))
+
+    def _no_verdict(self, step: int, groups: Sequence[Sequence[Score]]) -> None:
+        """Tell of the first step without a verdict, and stop the run at the last that it may have."""
+        said = Counter(f"{score.status.value}: {score.detail}" for group in groups for score in group)
+        why = said.most_common(1)[0][0][:300]
+        if self._unjudged >= UNJUDGED_STEPS:
+            raise TrainingStopped(
+                f"step {step}: no completion had a verdict for {UNJUDGED_STEPS} steps, the last ones mostly with "
+                f"`{why}`; look at `reward` and `data` in the recipe (`assay sandbox check`, where programs run)"
+            )
+        if self._unjudged == 1:
+            self.tell(
+                f"step {step}: no completion had a verdict, so nothing was learnt, mostly with `{why}`; after "
+                f"{UNJUDGED_STEPS} such steps in a row the run stops"
+            )
 
     def _all_equal(self, step: int, judged: Sequence[float]) -> str:
         """Return what to do about groups in which no completion is better than another."""

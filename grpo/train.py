@@ -73,6 +73,7 @@ def train(recipe: Recipe, *, resume: bool = False) -> Result:
         recipe.open_reward() as reward,
         closing(open_rollouts(policy, settings)) as rollouts,
     ):
+        guards.tell = log.say
         context = getattr(policy.model.config, "max_position_embeddings", None)
         problems = fitting(
             recipe.problems(), lambda problem: recipe.encode(problem, policy.tokenizer), settings, log.say, context

@@ -51,6 +51,19 @@ def test_no_verdicts_stop_after_some_steps_in_a_row_with_their_reason() -> None:
         guards.rewards(9, [scores(None, None)])
 
 
+def test_the_first_step_without_a_verdict_is_told_with_its_reason() -> None:
+    guards = Guards(settings())
+    told: list[str] = []
+    guards.tell = told.append
+    guards.rewards(1, [scores(None, 0.0)])
+    assert told == []
+    for step in (2, 3):
+        guards.rewards(step, [scores(None, None)])
+    (notice,) = told
+    assert notice.startswith("step 2: no completion had a verdict")
+    assert "infra_error: the engine is away" in notice
+
+
 @pytest.mark.parametrize(
     ("rewards", "words"),
     [

@@ -207,6 +207,17 @@ def test_a_guard_leaves_it_resumable(run: Any) -> None:
     assert result.steps == 12
 
 
+def test_a_verifier_that_always_fails_is_told_of(
+    run: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(letters.Letters, "score", fail)
+    run("fails", "max_steps=1", "save_steps=0")
+    assert "failed with RuntimeError: boom" in " ".join(capsys.readouterr().err.split())
+
+
 def test_numbers_that_make_no_groups_are_told(run: Any) -> None:
     with pytest.raises(ValueError, match="no multiple of num_generations"):
         run("odd", "per_device_train_batch_size=3", "steps_per_generation=2")
