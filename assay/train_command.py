@@ -70,19 +70,18 @@ def train(
         _print_plan(chosen)
         return
     _quiet_libraries()
-    from .grpo.run_folder import last_step, prepare
+    from .grpo.run_folder import last_step, prepared
 
     folder = Path(chosen.settings.output_dir)
     first = os.environ.get("RANK", "0") == "0"
-    with _wrong_use():
-        goes_on = prepare(chosen, resume=resume, overwrite=overwrite, main=first)
-    if goes_on and first:
-        step = last_step(folder)
-        say(f"{folder} holds this run" + (f"; going on after step {step}" if step else "; it has no checkpoint yet"))
-    with _told(context, f"assay train {shlex.join([recipe, *overrides])}", folder):
-        from .grpo.train import train as run
+    with _wrong_use(), prepared(chosen, resume=resume, overwrite=overwrite, main=first) as goes_on:
+        if goes_on and first:
+            step = last_step(folder)
+            say(f"{folder} holds this run; " + (f"going on after step {step}" if step else "it has no checkpoint yet"))
+        with _told(context, f"assay train {shlex.join([recipe, *overrides])}", folder):
+            from .grpo.train import train as run
 
-        result = run(chosen, resume=goes_on)
+            result = run(chosen, resume=goes_on)
     if first:
         _print_result(folder, result.model, chosen)
 

@@ -2,14 +2,20 @@
 
 A folder that is empty takes a new run. One that holds the run of the same recipe is gone on with by itself. One that holds a
 run with other settings is gone on with if that is asked for (`--resume`) and possible: after a guard's advice, for example.
-Anything else is refused, with the remedy; nothing is ever deleted but the files of a run, and only if that is asked for.
+One in which another process trains, and anything else, is refused, with the remedy. Nothing is ever deleted but the files of
+a run, and only if that is asked for, or if it has other settings and never came to a checkpoint.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
+import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +24,7 @@ from .recipe import Recipe
 from .recipe_file import RecipeError, Source
 from .reporters import EVENTS, WANDB_ID
 
-__all__ = ["changes", "last_step", "prepare", "trained"]
+__all__ = ["changes", "last_step", "prepared", "trained"]
 
 # What may change from one start to the next without changing what is learnt.
 ASIDE = (
@@ -47,71 +53,136 @@ OURS = (
     "adapter",
     "model",
 )
+LOCK = "lock"  # stays when a run has ended; what counts is who holds it
 
 
-def prepare(recipe: Recipe, *, resume: bool = False, overwrite: bool = False, main: bool = True) -> bool:
-    """Return whether the run goes on with what is in its output_dir.
+@contextlib.contextmanager
+def prepared(recipe: Recipe, *, resume: bool = False, overwrite: bool = False, main: bool = True) -> Iterator[bool]:
+    """Keep the recipe's output_dir for this process, and yield whether the run goes on with what is in it.
 
     resume     also with changed settings; RecipeError if there is nothing to go on with
     overwrite  delete the run that is there
-    main       this is the first process; the others delete nothing
+    main       this is the first process of the run, which decides; the others go on with what it leaves
 
-    Raises RecipeError, which says what is there and how to go on.
+    Raises RecipeError, which says what is there, or who trains there, and how to go on.
     """
+    if not main:
+        yield True
+        return
     folder = Path(recipe.settings.output_dir)
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        if resume:
-            raise RecipeError(f"--resume: there is no run in {folder}; leave it out to start one")
-        return False
-    if not (folder / RECIPE).is_file():
+    is_run = (folder / RECIPE).is_file()
+    if not is_run and folder.exists() and not _is_empty(folder):
         raise RecipeError(
             f"{folder} is not empty and holds no run (no {RECIPE} is in it): name another folder, output_dir=FOLDER"
         )
-    if overwrite:
-        if main:
-            _delete(folder)
+    if resume and not is_run:
+        raise RecipeError(f"--resume: there is no run in {folder}; leave it out to start one")
+    with _alone_in(folder):
+        yield _goes_on(folder, recipe, resume, overwrite)
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and all(path.name == LOCK for path in folder.iterdir())
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes from training in a folder. The system lets go of it when this one ends, however it ends.
+
+    Raises RecipeError if another trains there. A file system that cannot lock does not notice.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / LOCK).open("a+")
+    except OSError as error:
+        raise RecipeError(f"{folder} cannot be written to: {error.strerror}; name another, output_dir=FOLDER") from None
+    with file:
+        try:
+            # Unlike flock's, no child that outlives this process goes on holding it.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            file.seek(0)
+            raise RecipeError(
+                f"another process trains in {folder} ({file.read().strip()}): wait for it, or name another folder, "
+                "output_dir=FOLDER"
+            ) from None
+        except OSError:
+            pass  # a file system without locks
+        file.truncate(0)
+        file.write(f"pid {os.getpid()}, host {platform.node()}\n")
+        file.flush()
+        yield
+
+
+def _goes_on(folder: Path, recipe: Recipe, resume: bool, overwrite: bool) -> bool:
+    """Return whether what is in a folder is gone on with; delete it if it is not."""
+    if not (folder / RECIPE).is_file():
         return False
-    differences = changes(folder, recipe)
-    listed = ", ".join(
-        f"{name} {_short(old)} (now {_short(new)})" for name, (old, new) in list(differences.items())[:4]
-    )
+    differences = {} if overwrite else changes(folder, recipe)
+    step, last = last_step(folder), recipe.settings.max_steps
+    if overwrite or (differences and not step and not trained(folder)):  # a run that came to nothing is in nobody's way
+        _delete(folder)
+        return False
+    listed = ", ".join(f"{name} {_compared(*pair)}" for name, pair in list(differences.items())[:4])
     listed += f" and {len(differences) - 4} more" if len(differences) > 4 else ""
     others = "--overwrite starts anew, output_dir=FOLDER trains elsewhere"
     if any(name.partition(".")[0] in IDENTITY for name in differences):
         raise RecipeError(f"{folder} holds another run, with {listed}: {others}")
+    if differences and step >= last:
+        raise RecipeError(
+            f"{folder} holds a run with {listed}, and it is already at step {step}: --resume with max_steps above {step} "
+            f"goes on, {others}"
+        )
     if differences and not resume:
         raise RecipeError(f"{folder} holds a run with {listed}: --resume goes on with the new settings, {others}")
     return True
 
 
 def changes(folder: Path, recipe: Recipe) -> dict[str, tuple[Any, Any]]:
-    """Return (there, here) of each setting in which the folder's run differs, by dotted key; what changes nothing left out."""
+    """Return (there, here) of each setting in which the folder's run differs, by dotted key; what changes nothing left out.
+
+    Raises RecipeError if the folder's recipe cannot be read.
+    """
     try:
         theirs = Source(str(folder / RECIPE), (folder / RECIPE).read_text(encoding="utf-8")).data
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{folder / RECIPE} cannot be read: {error}; --overwrite starts anew") from None
     ours = json.loads(json.dumps(recipe.as_dict()))
-    flat_theirs, flat_ours = _flat(theirs), _flat(ours)
-    names = dict.fromkeys([*flat_ours, *flat_theirs])
-    return {
-        name: (flat_theirs.get(name), flat_ours.get(name))
-        for name in names
-        if name.partition(".")[0] not in ASIDE and flat_theirs.get(name) != flat_ours.get(name)
-    }
+    found = _differing(theirs, ours, "")
+    return {name: pair for name, pair in found.items() if name.partition(".")[0] not in ASIDE}
 
 
-def _flat(plain: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in plain.items():
-        if isinstance(value, dict) and value:
-            flat |= _flat(value, f"{before}{name}.")
-        else:
-            flat[before + name] = value
-    return flat
+def _differing(theirs: Any, ours: Any, name: str) -> dict[str, tuple[Any, Any]]:
+    """Return (theirs, ours) of what differs in two plain values, by dotted key, as deep as both have the same entries."""
+    if isinstance(theirs, list) and isinstance(ours, list) and _names(theirs) == _names(ours) is not None:
+        theirs, ours = (dict(zip(_names(each) or (), each, strict=True)) for each in (theirs, ours))
+    if not (isinstance(theirs, dict) and isinstance(ours, dict)):
+        return {} if theirs == ours else {name: (theirs, ours)}
+    found: dict[str, tuple[Any, Any]] = {}
+    for key in dict.fromkeys([*ours, *theirs]):
+        found |= _differing(theirs.get(key), ours.get(key), f"{name}.{key}" if name else key)
+    return found
 
 
-def _short(value: Any) -> str:
-    text = json.dumps(value) if not isinstance(value, str) else value
+def _names(entries: list[Any]) -> list[str] | None:
+    """Return what the entries of a recipe's list go by in it; None for a list of plain values."""
+    if not entries or not all(isinstance(each, dict) and "verifier" in each for each in entries):
+        return None
+    return [str(each.get("name") or each["verifier"]) for each in entries]
+
+
+def _compared(old: Any, new: Any) -> str:
+    """Return two values in words; long ones from a little before the place where they begin to differ."""
+    named = [(_names(value) or value) if isinstance(value, list) else value for value in (old, new)]
+    texts = [value if isinstance(value, str) else json.dumps(value) for value in named]
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(*texts, strict=False)))
+    start = max(0, same - 10) if max(map(len, texts)) > 40 else 0
+    before, now = (_cut(text, start) for text in texts)
+    return f"{before} (now {now})"
+
+
+def _cut(text: str, start: int) -> str:
+    text = "…" * (start > 0) + text[start:]
     return text if len(text) <= 40 else text[:39] + "…"
 
 

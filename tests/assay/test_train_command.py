@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -165,6 +167,103 @@ def test_a_folder_with_other_things_is_left_alone(recipe: Path, runs: dict[str, 
     assert (folder / "thesis.tex").read_text() == "all of it"
     assert not runs["resume"]
     assert run("train", recipe, "--resume", "--overwrite").exit_code == 2
+
+
+TRAINING = """\
+import sys
+from assay.grpo.recipe import load_recipe
+from assay.grpo.run_folder import prepared
+with prepared(load_recipe(sys.argv[1])):
+    print("training", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("flags", [[], ["--overwrite"], ["learning_rate=1"]])
+def test_one_process_trains_in_a_folder(
+    recipe: Path, runs: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flags: list[str]
+) -> None:
+    """However it ends; the other processes of one launch are the same run."""
+    words = [sys.executable, "-c", TRAINING, str(recipe)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "training\n"
+        refused = run("train", recipe, *flags)
+        assert refused.exit_code == 2
+        assert f"another process trains in {tmp_path / 'run'} (pid {other.pid}, host " in refused.stderr
+        assert not runs["resume"]
+        monkeypatch.setenv("RANK", "1")
+        assert run("train", recipe).exit_code == 0
+        monkeypatch.delenv("RANK")
+        other.kill()
+        other.wait()
+        assert run("train", recipe).exit_code == 0
+
+
+def test_a_file_system_without_locks_takes_runs(
+    recipe: Path, runs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unable(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(run_folder.fcntl, "lockf", unable)
+    assert run("train", recipe).exit_code == 0
+
+
+def test_a_folder_that_cannot_be_made_is_told(recipe: Path, runs: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    refused = run("train", recipe, f"output_dir={tmp_path / 'file' / 'run'}")
+    assert refused.exit_code == 2
+    assert "cannot be written to" in refused.stderr
+
+
+def test_a_run_that_came_to_nothing_is_in_nobody_s_way(recipe: Path, runs: dict[str, Any], tmp_path: Path) -> None:
+    def nothing() -> None:
+        (tmp_path / "run" / "checkpoints" / "step-000002" / "state.pt").unlink()
+        raise OSError("the reward cannot be opened")
+
+    runs["then"] = nothing
+    assert run("train", recipe).exit_code == 1
+    runs["then"] = None
+    assert run("train", recipe, "seed=3", "reward.math.deadline=2").exit_code == 0
+    assert runs["resume"] == [False, False]
+    assert "seed: 3" in (tmp_path / "run" / "recipe.yaml").read_text()
+
+
+def test_what_was_trained_stays_without_its_checkpoints(recipe: Path, runs: dict[str, Any], tmp_path: Path) -> None:
+    run("train", recipe)
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    assert run("train", recipe, "seed=3").exit_code == 2
+    assert (tmp_path / "run" / "adapter").exists()
+
+
+def test_a_run_is_not_gone_on_with_to_where_it_is(recipe: Path, runs: dict[str, Any], tmp_path: Path) -> None:
+    run("train", recipe)
+    before = (tmp_path / "run" / "recipe.yaml").read_text()
+    for change in ("max_steps=1", "max_steps=2"):
+        for flags in ([], ["--resume"]):
+            refused = run("train", recipe, change, *flags)
+            assert refused.exit_code == 2
+            assert "already at step 2: --resume with max_steps above 2 goes on" in refused.stderr
+    assert (tmp_path / "run" / "recipe.yaml").read_text() == before
+    assert run("train", recipe, "max_steps=3", "--resume").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("reward.math.deadline=2", "with reward.math.deadline 1.0 (now 2.0):"),
+        ("reward=[{verifier: math}, {verifier: think}]", 'with reward ["math"] (now ["math", "think"]):'),
+        ("reward=[{verifier: math, name: sums}]", 'with reward ["math"] (now ["sums"]):'),
+        (f"prompt.system={'word ' * 30}end", "…"),
+    ],
+)
+def test_only_what_differs_is_shown(recipe: Path, runs: dict[str, Any], change: str, words: str) -> None:
+    run("train", recipe, f"prompt.system={'word ' * 30}")
+    refused = run("train", recipe, f"prompt.system={'word ' * 30}", change)
+    assert refused.exit_code == 2
+    assert words in refused.stderr
+    assert ("ord end" in refused.stderr) == ("prompt" in change)
 
 
 def test_what_makes_another_run_is_what_checkpoints_hold_fast() -> None:
