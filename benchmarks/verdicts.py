@@ -5,7 +5,8 @@
 MBPP without task 123, which computes for two seconds; for each problem eight samples as in a GRPO group, about a third
 of them wrong (`_mbpp.py`). Each way has as many threads or processes as assay has workers, one for each processor by
 default. Rounds are interleaved, and the median of them is shown. assay judges all samples in each round, the others as
-many as they get done in a few seconds, of problems drawn anew.
+many as they get done in a few seconds, of problems drawn anew. "one at a time" is one thread, and so how long a verdict
+takes where nothing else runs.
 
 verdicts/s and times are wall-clock. CPU is that of the whole machine, engine and containers and all, for each verdict:
 it means something on a machine where nothing else runs. "agree" is how many verdicts were the expected ones.
@@ -178,6 +179,7 @@ def main() -> int:
     groups = mbpp_groups(GROUP, options.sanitized)[: options.problems]
     judge_name = f"assay {options.backend}, box.judge in {options.workers} threads"
     many_name = f"assay {options.backend}, score_many"
+    alone_name = f"assay {options.backend}, one at a time"
     rounds: dict[str, list[Timing]] = {}
     missing: dict[str, str] = {}
     print(
@@ -196,9 +198,10 @@ def main() -> int:
             timing = with_shares(options.backend, lambda: in_threads(groups, judge, options.workers, 1e9))
             rounds.setdefault(judge_name, []).append(timing)
             rounds.setdefault(many_name, []).append(in_order(groups, verifier))
+            drawn = random.Random(number).sample(groups, len(groups))
+            rounds.setdefault(alone_name, []).append(in_threads(drawn, judge, 1, options.seconds))
             if options.no_peers:
                 continue
-            drawn = random.Random(number).sample(groups, len(groups))
             for way, peer in {**ways, "python3 -I": plain}.items():
                 single = [group._replace(samples=[each]) for group in drawn for each in group.samples]
                 rounds.setdefault(way, []).append(in_threads(single, peer, options.workers, options.seconds))
