@@ -24,7 +24,7 @@ from ..verifiers.reward import Reward
 from ..verifiers.thinking import CLOSE, OPEN
 from .problems import Data, Split
 from .recipe_file import RecipeError, Source, find_recipe, in_words, meant
-from .reward_parts import CodePart, MathPart, Part, ThinkPart, opened_reward, unfit
+from .reward_parts import CodePart, MathPart, Part, ThinkPart, find_own, opened_reward, twice, unfit
 from .section import Section
 from .settings import Settings
 
@@ -102,6 +102,8 @@ class Recipe(Section):
         gates = [part for part in self.reward if part.gate]
         if len(gates) > 1:
             raise ValueError("reward: one verifier can be the gate, not several")
+        if why := twice([part.name or part.verifier for part in self.reward]):
+            raise ValueError(f"reward: {why}")
         if not any(part.weight for part in self.reward):
             raise ValueError("reward: the weights are all 0; at least one must be above")
         try:
@@ -111,8 +113,15 @@ class Recipe(Section):
         return self
 
     def split_up(self) -> Split:
-        """Return the problems, loaded once. Raises RecipeError if they cannot be had, or not judged by this reward."""
+        """Return the problems, loaded once.
+
+        Raises RecipeError if they cannot be had, if they cannot be judged by this reward or it is not to be had, or if the
+        model is a folder that is not there.
+        """
         if self._split is None:
+            if why := _not_there(self.settings.model_name_or_path):
+                raise RecipeError(f"model_name_or_path: {why}")
+            find_own(self.reward, self._folder)
             split = self.data.split_up(self._folder)
             if why := unfit(self.reward, [*split.train, *split.held_out]):
                 raise RecipeError(f"reward: {why}")
@@ -133,7 +142,7 @@ class Recipe(Section):
 
     def open_reward(self) -> Reward:
         """Return the reward, its sandbox opened; close it. Raises RecipeError, SandboxUnavailable."""
-        return opened_reward(self.reward, self.prompt.prefill)
+        return opened_reward(self.reward, self.prompt.prefill, self._folder)
 
     def tags(self) -> tuple[str, str]:
         """Return the tags that thinking is asked for between."""
@@ -196,6 +205,14 @@ class Recipe(Section):
 
 
 SECTIONS: dict[str, type[Section]] = {"data": Data, "prompt": Prompt, "eval": EvalSettings}
+
+
+def _not_there(model: str) -> str | None:
+    """Return what to do about a path at which no model lies; None where one does, and for an id of the hub."""
+    is_path = model.startswith(("/", ".", "~")) or model.count("/") > 1
+    if not is_path or Path(model).is_dir():
+        return None
+    return f"there is no folder {model}; give its whole path, or the model's id on the Hugging Face hub"
 
 
 def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Recipe:

@@ -11,7 +11,10 @@ The reward is the weighted mean of what they give, as assay.Reward says.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
@@ -26,7 +29,7 @@ from ..verifiers.verifier import Verifier
 from .recipe_file import RecipeError
 from .section import Section
 
-__all__ = ["CodePart", "MathPart", "OwnPart", "Part", "ThinkPart", "opened_reward", "unfit"]
+__all__ = ["CodePart", "MathPart", "OwnPart", "Part", "ThinkPart", "find_own", "opened_reward", "twice", "unfit"]
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
@@ -93,7 +96,10 @@ class CodePart(_Thinking):
 
 
 class OwnPart(_Part):
-    """A verifier of your own: `module:name` of a class or function that is called without arguments and returns it."""
+    """A verifier of your own: `module:name` of a class or function that is called without arguments and returns it.
+
+    The module is an installed one, or a file beside the recipe or in the current folder.
+    """
 
     verifier: str
 
@@ -114,20 +120,23 @@ Part = Annotated[
 ]
 
 
-def opened_reward(parts: Sequence[Any], prefill: str) -> Reward:
+def opened_reward(parts: Sequence[Any], prefill: str, folder: Path | None = None) -> Reward:
     """Return the reward of these parts, with sandboxes opened.
 
     prefill  what the prompt ends with, by which verifiers know whether thinking has begun there
+    folder   the recipe's, where modules with verifiers are looked for too
     Raises RecipeError for parts that make no reward, SandboxUnavailable.
     """
     made: list[tuple[Verifier, float]] = []
     gate = None
     try:
         for part in parts:
-            verifier = _verifier(part, prefill)
+            verifier = _own(part, folder) if isinstance(part, OwnPart) else _verifier(part, prefill)
             made.append((verifier, part.weight))
             if part.gate:
                 gate = verifier.name
+        if why := twice([verifier.name for verifier, _ in made]):
+            raise RecipeError(f"reward: {why}")
         reward = Reward(made, gate=gate)
         for verifier, _ in made:
             if isinstance(verifier, CodeVerifier):
@@ -142,8 +151,6 @@ def opened_reward(parts: Sequence[Any], prefill: str) -> Reward:
 
 
 def _verifier(part: Any, prefill: str) -> Verifier:
-    if isinstance(part, OwnPart):
-        return _own(part)
     prefilled = part.prefilled if part.prefilled is not None else prefill.rstrip().endswith(part.open)
     tags: dict[str, Any] = {"open": part.open, "close": part.close, "prefilled": prefilled}
     if part.name is not None:
@@ -156,15 +163,59 @@ def _verifier(part: Any, prefill: str) -> Verifier:
     return CodeVerifier(part.sandbox, part.credit, part.blocks, limits, part.workers, image=part.image, **tags)
 
 
-def _own(part: OwnPart) -> Verifier:
-    module, _, name = part.verifier.partition(":")
-    try:
-        verifier: Any = getattr(importlib.import_module(module), name)()
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
-        raise RecipeError(f"reward: {part.verifier!r} gave no verifier: {type(error).__name__}: {error}") from None
+def twice(names: Sequence[str]) -> str | None:
+    """Return what to do about the first name that stands there twice, None if there is none."""
+    for name in names:
+        if names.count(name) > 1:
+            return (
+                f"two verifiers are named {name!r}, and verdicts are written down by name: give one of them another, as in "
+                f"{{verifier: ..., name: {name.rpartition(':')[2]}2}}"
+            )
+    return None
+
+
+def find_own(parts: Sequence[Any], folder: Path | None = None) -> None:
+    """Import the modules of verifiers of one's own. Raises RecipeError if one is not to be had."""
+    for part in parts:
+        if isinstance(part, OwnPart):
+            with _importable(part, folder):
+                _maker(part)
+
+
+def _own(part: OwnPart, folder: Path | None) -> Verifier:
+    with _importable(part, folder):
+        verifier = _maker(part)()
     if part.name is not None:
         verifier.name = part.name
-    return verifier  # Reward looks whether it is one
+    if not isinstance(verifier, Verifier) or not isinstance(getattr(verifier, "name", None), str):
+        raise RecipeError(
+            f"reward: {part.verifier!r} gave {type(verifier).__name__}, which is no verifier: expected a subclass of "
+            "assay.verifiers.verifier.Verifier with a `name`, as in docs/trainers.md"
+        )
+    return verifier
+
+
+def _maker(part: OwnPart) -> Any:
+    module, _, name = part.verifier.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+@contextmanager
+def _importable(part: OwnPart, folder: Path | None) -> Iterator[None]:
+    """Let modules be found beside the recipe and in the current folder too, after all others, and for now."""
+    places = [str(place.absolute()) for place in (folder, Path()) if place is not None]
+    places = [place for place in places if place not in sys.path]
+    sys.path += places
+    importlib.invalidate_caches()  # the file may be as fresh as the recipe
+    try:
+        yield
+    except Exception as error:  # whatever a module does when it is imported
+        said = f"reward: {part.verifier!r} gave no verifier: {type(error).__name__}: {error}"
+        if isinstance(error, ModuleNotFoundError):
+            said += "; modules are looked for in Python's path, beside the recipe, and in the current folder"
+        raise RecipeError(said) from None
+    finally:
+        sys.path[:] = [place for place in sys.path if place not in places]
 
 
 def unfit(parts: Sequence[Any], problems: Sequence[Problem]) -> str | None:

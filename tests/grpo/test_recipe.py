@@ -324,21 +324,33 @@ def test_code_is_judged_in_the_sandbox_that_is_named(monkeypatch: pytest.MonkeyP
 
 
 def test_two_of_a_kind_need_names(small: Path) -> None:
-    recipe = load_recipe(small, ["reward=[{verifier: math}, {verifier: math}]"])
-    with pytest.raises(RecipeError, match="two verifiers are named 'math'"):
-        recipe.open_reward()
+    said = complaint(small, "reward=[{verifier: math}, {verifier: math}]")
+    assert "two verifiers are named 'math'" in said
+    assert "{verifier: ..., name: math2}" in said
     load_recipe(small, ["reward=[{verifier: math}, {verifier: math, name: second}]"]).open_reward().close()
 
 
+OWN = """\
+from assay import Score, Status
+from assay.verifiers.verifier import Verifier
+class Short(Verifier):
+    name = "short"
+    def score(self, response, problem):
+        return Score(float(len(response) < 5), Status.CORRECT)
+class Nameless(Verifier):
+    def score(self, response, problem):
+        return Score(1.0, Status.CORRECT)
+class Loose:
+    name = "loose"
+    def score(self, response, problem):
+        return Score(1.0, Status.CORRECT)
+def Raises():
+    raise RuntimeError("boom")
+"""
+
+
 def test_a_verifier_of_ones_own(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "my_rewards.py").write_text(
-        "from assay import Score, Status\n"
-        "from assay.verifiers.verifier import Verifier\n"
-        "class Short(Verifier):\n"
-        "    name = 'short'\n"
-        "    def score(self, response, problem):\n"
-        "        return Score(float(len(response) < 5), Status.CORRECT)\n"
-    )
+    (tmp_path / "my_rewards.py").write_text(OWN)
     monkeypatch.syspath_prepend(str(tmp_path))
     recipe = load_recipe(small, ["reward=[{verifier: 'my_rewards:Short', name: brief}]"])
     with recipe.open_reward() as reward:
@@ -347,6 +359,54 @@ def test_a_verifier_of_ones_own(small: Path, tmp_path: Path, monkeypatch: pytest
     for verifier in ("my_rewards:Long", "no_such_module:Short", "my_rewards:Score"):
         with pytest.raises(RecipeError, match=r"reward: .*gave no verifier|Score"):
             load_recipe(small, [f"reward=[{{verifier: '{verifier}'}}]"]).open_reward()
+    twins = load_recipe(small, ["reward=[{verifier: 'my_rewards:Short'}, {verifier: math, name: short}]"])
+    with pytest.raises(RecipeError, match="two verifiers are named 'short'"):
+        twins.open_reward()
+
+
+def test_a_verifier_is_found_beside_the_recipe_and_here(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    for number, folder in enumerate((tmp_path, here)):
+        (folder / f"own_{number}.py").write_text(OWN)
+        before = list(sys.path)
+        recipe = load_recipe(small, [f"reward=[{{verifier: 'own_{number}:Short'}}]"])
+        recipe.problems()
+        recipe.open_reward().close()
+        assert sys.path == before  # for that import alone
+    (here / "json.py").write_text("raise RuntimeError")
+    assert "no attribute 'Short'" in complaint(
+        small, "reward=[{verifier: 'json:Short'}]"
+    )  # what is installed goes first
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Loose", "gave Loose, which is no verifier: expected a subclass of assay.verifiers.verifier.Verifier"),
+        ("Nameless", "gave Nameless, which is no verifier"),
+        ("Raises", "gave no verifier: RuntimeError: boom"),
+    ],
+)
+def test_what_is_no_verifier_is_told(small: Path, tmp_path: Path, name: str, words: str) -> None:
+    (tmp_path / "no_verifiers.py").write_text(OWN)
+    recipe = load_recipe(small, [f"reward=[{{verifier: math}}, {{verifier: 'no_verifiers:{name}'}}]"])
+    with pytest.raises(RecipeError, match=words):
+        recipe.open_reward()
+
+
+def test_what_is_not_there_is_told_before_the_run(small: Path, tmp_path: Path) -> None:
+    said = complaint(small, "reward=[{verifier: 'no_such_module:Short'}]")
+    assert "No module named 'no_such_module'; modules are looked for in Python's path, beside the recipe" in said
+    (tmp_path / "broken_module.py").write_text("def :")
+    assert "gave no verifier: SyntaxError" in complaint(small, "reward=[{verifier: 'broken_module:Short'}]")
+    for model in (tmp_path / "gone", "./gone", "~/gone", "a/b/c"):
+        said = complaint(small, f"model_name_or_path={model}")
+        assert said.startswith(f"model_name_or_path: there is no folder {model}; give its whole path")
+    load_recipe(small, [f"model_name_or_path={tmp_path}"]).problems()
 
 
 # ---- prompts
