@@ -235,27 +235,24 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
 
 def _validated(source: Source) -> Recipe:
     given: Mapping[str, Any] = source.data
-    flat = list(Settings.model_fields)
-    every = [*flat, "data", "prompt", "reward", "eval"]
     inner = {name: list(section.model_fields) for name, section in SECTIONS.items()}
-    for key in given:
-        if key in every:
-            continue
-        section = next((name for name, keys in inner.items() if key in keys), None)
-        hint = f"; it belongs into {section}: {section}.{key}" if section else meant(key, every)
-        raise RecipeError(
-            f"{source.where((key,))}: {key}: there is no such setting" + (hint or "; see docs/settings.md")
-        )
-    for key, example in (("data", "data: {name: sums}"), ("reward", "reward: [{verifier: math}]")):
-        if not given.get(key):
-            raise RecipeError(f"{source.where((key,))}: {key} is not given; expected for example `{example}`")
-    known = {"": every, **inner, "reward": _reward_keys(given["reward"])}
+    known = {"": [*Settings.model_fields, *inner, "reward"], **inner, "reward": _reward_keys(given.get("reward"))}
+    faults = [_no_such_setting(key, source, known) for key in given if key not in known[""]]
+    settings = {key: value for key, value in given.items() if key in Settings.model_fields}
+    sections = {key: given[key] for key in (*inner, "reward") if given.get(key) not in (None, {}, [])}
     try:
-        settings = Settings(**{key: value for key, value in given.items() if key in flat})
-        sections = {key: value for key, value in given.items() if key not in flat and value is not None}
-        return Recipe(settings=settings, **sections)
+        recipe = Recipe.model_validate({"settings": settings, **sections})
     except ValidationError as error:
-        raise RecipeError(in_words(error, source, known)) from None
+        faults += in_words(error, source, known)
+    if faults:
+        raise RecipeError("\n".join(faults))
+    return recipe
+
+
+def _no_such_setting(key: str, source: Source, known: Mapping[str, Sequence[str]]) -> str:
+    section = next((name for name in SECTIONS if key in known[name]), None)
+    hint = f"; it belongs into {section}: {section}.{key}" if section else meant(key, known[""])
+    return f"{source.where((key,))}: {key}: there is no such setting" + (hint or "; see docs/settings.md")
 
 
 def _reward_keys(parts: Any) -> list[str]:

@@ -42,6 +42,8 @@ _Loader.add_implicit_resolver(
 
 Path_ = tuple[str | int, ...]
 
+EXAMPLES = {"data": ", as in `data: {name: sums}`", "reward": ", as in `reward: [{verifier: math}]`"}
+
 
 class Source:
     """The contents of a recipe, and where each key was said: on a line of the file, or by an override."""
@@ -145,21 +147,28 @@ def meant(word: object, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def in_words(error: ValidationError, source: Source, known: Mapping[str, Sequence[str]]) -> str:
-    """Return what is wrong, one sentence for each of the first three keys, with the place of each.
+def in_words(error: ValidationError, source: Source, known: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return what is wrong, a sentence for each fault, with the place of each.
 
     known  the keys that there are, by the dotted key of the section (indexes of lists left out)
     """
     sentences = []
-    for fault in error.errors()[:3]:
+    for fault in error.errors():
         path = _real(fault["loc"], source)
         said = _sentence(fault, path, known)
-        if fault["type"] == "value_error" and (named := re.match(r"([a-z_]+(?:\.[a-z_]+)*): ", said)):
-            path = tuple(named[1].split("."))  # a check of several keys, which names the one that is wrong
-        key = f"{dotted(path)}: " if path and fault["type"] != "value_error" else ""
-        sentences.append(f"{source.where(path)}: {key}{said}")
-    left = error.error_count() - len(sentences)
-    return "\n".join(sentences) + (f"\nand {left} more" if left > 0 else "")
+        if fault["type"] == "value_error":  # a check of several keys
+            sentences.append(f"{source.where(_at_fault(said, source))}: {said}")
+        else:
+            sentences.append(f"{source.where(path)}: {dotted(path)}{': ' if path else ''}{said}")
+    return sentences
+
+
+def _at_fault(said: str, source: Source) -> Path_:
+    """Return the key that a sentence begins with, else the first in it that was overridden, or that the file has."""
+    if named := re.match(r"([a-z_]+(?:\.[a-z_]+)*): ", said):
+        return tuple(named[1].split("."))
+    keys = [tuple(word.split(".")) for word in re.findall(r"[a-z_]+(?:\.[a-z_]+)*", said)]
+    return next((key for places in (source.overridden, source.lines) for key in keys if key in places), ())
 
 
 def _real(loc: Path_, source: Source) -> Path_:
@@ -185,7 +194,7 @@ def _sentence(fault: Any, path: Path_, known: Mapping[str, Sequence[str]]) -> st
         section = known.get(dotted(tuple(part for part in path[:-1] if isinstance(part, str))), ())
         return "there is no such key" + (meant(path[-1], section) or f"; keys are {', '.join(section)}")
     if kind == "missing":
-        return "it has to be given"
+        return "it has to be given" + EXAMPLES.get(dotted(path), "")
     if kind == "value_error":
         return str(context["error"])
     if kind == "literal_error":

@@ -118,10 +118,10 @@ WRONG = [
     (["learning_rate.x=2"], "learning_rate is 0.0005, which has nothing inside"),
     (["loss_type=drgrpo"], "not 'drgrpo'; did you mean dr_grpo?"),
     (["loss_type=cispo"], "cispo needs epsilon_high"),
-    (["num_generations=3"], "no multiple of num_generations 3"),
+    (["num_generations=3"], "'num_generations=3': 8 completions are sampled at one time"),
     (["data=3"], "data: expected `key: value` lines, not 3"),
-    (["data={}"], "data is not given; expected for example `data: {name: sums}`"),
-    (["reward=[]"], "reward is not given; expected for example `reward: [{verifier: math}]`"),
+    (["data={}"], "data: it has to be given, as in `data: {name: sums}`"),
+    (["reward=[]"], "reward: it has to be given, as in `reward: [{verifier: math}]`"),
     (["reward=math"], "reward: expected a list"),
     (["reward=[{weight: 1}]"], "expected an entry such as {verifier: math, weight: 1}"),
     (
@@ -168,6 +168,31 @@ def test_several_faults_are_told_together(small: Path) -> None:
     assert len(said) == 2
     assert said[0].startswith("'max_steps=x'")
     assert said[1].startswith("'beta=-1'")
+
+
+def test_every_fault_is_told(small: Path) -> None:
+    small.write_text(SMALL + "max_step: 3\nlearning_rat: 1\nnum_generations: four\nbeta: -1\nepsilon: x\n")
+    small.write_text(small.read_text().replace("eval_count: 20", "eval_cout: 20"))
+    assert [line.split(": ")[:2] for line in complaint(small).splitlines()] == [
+        ["FILE line 10", "max_step"],
+        ["FILE line 11", "learning_rat"],
+        ["FILE line 12", "num_generations"],
+        ["FILE line 14", "epsilon"],
+        ["FILE line 13", "beta"],
+        ["FILE line 6", "data.eval_cout"],
+    ]
+
+
+def test_a_check_of_several_keys_names_the_one_that_was_said(small: Path) -> None:
+    assert complaint(small, "num_generations=7").startswith(
+        "'num_generations=7': 8 completions are sampled at one time"
+    )
+    small.write_text(SMALL + "num_generations: 7\n")
+    assert complaint(small).startswith("FILE line 10: 8 completions")
+    assert complaint(small, "per_device_train_batch_size=9").startswith(
+        "'per_device_train_batch_size=9': 9 completions"
+    )
+    assert complaint(small, "num_generations=8", "loss_type=cispo").startswith("'loss_type=cispo': loss_type cispo")
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
