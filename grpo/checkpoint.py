@@ -5,8 +5,8 @@
         adapter/     the same weights as peft writes them, for use
 
 It is written into a folder of another name, flushed to the disk, and then renamed: a kill at any moment leaves the last one
-usable. What can be computed from the number of the update (the learning rate, the order of problems, the seeds of
-sampling) is computed from it and not kept.
+usable, and one that was damaged later is passed over for the one before it. What can be computed from the number of the
+update (the learning rate, the order of problems, the seeds of sampling) is computed from it and not kept.
 """
 
 from __future__ import annotations
@@ -14,18 +14,27 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from .distributed import process_count, process_index
+from .distributed import LaunchError, gather_objects, process_count, process_index
 from .experience import Experience
 from .policy import Policy
+from .recipe_file import RecipeError
 
-__all__ = ["Position", "checkpoints", "latest_checkpoint", "load_checkpoint", "save_checkpoint"]
+__all__ = [
+    "DamagedCheckpoint",
+    "Position",
+    "checkpoints",
+    "latest_checkpoint",
+    "load_checkpoint",
+    "load_newest",
+    "save_checkpoint",
+]
 
 PARTIAL = ".partial"
 # What cannot change between a checkpoint and the run that goes on from it; all else can, learning rate and guards first.
@@ -41,6 +50,10 @@ LAYOUT = (
 )
 
 
+class DamagedCheckpoint(Exception):
+    """A file of a checkpoint is missing or cannot be read; the message names it."""
+
+
 @dataclass
 class Position:
     """Where a run stands.
@@ -51,6 +64,7 @@ class Position:
     learnt    updates made from it
     tokens    of its kept completions, over all processes
     numbers   its figures
+    seconds   that sampling it and learning from it took so far
     seen      tokens sampled so far, over all processes
     """
 
@@ -61,6 +75,7 @@ class Position:
     tokens: int = 0
     numbers: dict[str, float] = field(default_factory=dict)
     seen: int = 0
+    seconds: float = 0.0
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -116,13 +131,67 @@ def save_checkpoint(
     return final
 
 
+def load_newest(
+    folder: Path,
+    policy: Policy,
+    optimizer: torch.optim.Optimizer,
+    recipe: Mapping[str, Any],
+    tell: Callable[[str], None] = lambda text: None,
+) -> Position:
+    """Put a run back where its newest checkpoint left it, or at its beginning if there is none; all processes call.
+
+    tell  gets a notice of each damaged one that was passed over for an older one, and has another name now
+
+    Raises RecipeError if none of those that are there can be read, and what `load_checkpoint` raises otherwise.
+    """
+    damaged: dict[Path, str] = {}
+    for path in reversed(checkpoints(folder)):
+        try:
+            read, fault = _read(path, recipe), ""
+        except DamagedCheckpoint as error:
+            read, fault = None, str(error)
+        fault = next(filter(None, gather_objects(fault)), "")  # of any process: all take the same one
+        if read is not None and not fault:
+            position = _restore(*read, policy, optimizer, recipe)
+            for each, why in damaged.items():
+                tell(
+                    f"{each} cannot be read ({why}): going on after step {position.step}; it is now {_set_aside(each)}"
+                )
+            return position
+        damaged[path] = fault
+    if damaged:
+        newest, why = next(iter(damaged.items()))
+        raise RecipeError(
+            f"{newest} cannot be read ({why}), and there is no older checkpoint that can: --overwrite starts anew, "
+            "output_dir=FOLDER trains elsewhere"
+        )
+    return Position()
+
+
+def _set_aside(path: Path) -> str:
+    """Give a damaged checkpoint a name by which it is none, and return that."""
+    aside = path.with_name(f"damaged-{path.name}")
+    if process_index() == 0:
+        shutil.rmtree(aside, ignore_errors=True)
+        path.rename(aside)
+    return aside.name
+
+
 def load_checkpoint(
     path: Path, policy: Policy, optimizer: torch.optim.Optimizer, recipe: Mapping[str, Any]
 ) -> Position:
-    """Put a run back where a checkpoint left it. Raises ValueError if that was another run's, by model, data or seed."""
-    place = "cpu" if policy.sharded else policy.device  # no device could take it whole
-    shared = torch.load(path / "state.pt", map_location=place, weights_only=True)
-    theirs, ours = json.loads(shared["recipe"]), json.loads(json.dumps(recipe, default=str))
+    """Put a run back where a checkpoint left it.
+
+    Raises DamagedCheckpoint, ValueError if it was another run's, by model, data or seed, and LaunchError if that had
+    another number of processes.
+    """
+    return _restore(*_read(path, recipe), policy, optimizer, recipe)
+
+
+def _read(path: Path, recipe: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a checkpoint holds for all processes, and for this one; raises as `load_checkpoint` does."""
+    shared = _loaded(path / "state.pt")
+    theirs, ours = json.loads(shared["recipe"]), _plain_recipe(recipe)
     for name in FIXED:
         if theirs.get(name) != ours.get(name):
             raise ValueError(
@@ -130,9 +199,28 @@ def load_checkpoint(
                 "train into another output_dir, or anew with --overwrite"
             )
     if shared["processes"] != process_count():
-        raise ValueError(
+        raise LaunchError(
             f"{path} was made by {shared['processes']} processes, this run has {process_count()}: start as many again"
         )
+    return shared, _loaded(path / f"process-{process_index()}.pt")
+
+
+def _loaded(file: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch has many for a file that is cut off or overwritten
+        why = (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]
+        raise DamagedCheckpoint(f"{file.name}: {why[:120]}") from error
+    return found
+
+
+def _restore(
+    shared: dict[str, Any],
+    own: dict[str, Any],
+    policy: Policy,
+    optimizer: torch.optim.Optimizer,
+    recipe: Mapping[str, Any],
+) -> Position:
     with torch.no_grad():
         for name, weight in policy.trainable.items():
             weight.copy_(policy.share(shared["weights"][name], weight))
@@ -140,15 +228,21 @@ def load_checkpoint(
         state = shared["optimizer"]["state"].get(number, {})
         state.update({name: policy.share(value, parameter) for name, value in state.items()})
     optimizer.load_state_dict(shared["optimizer"])
-    own = torch.load(path / f"process-{process_index()}.pt", map_location="cpu", weights_only=True)
     torch.set_rng_state(own["random"]["cpu"])
     if policy.device.type == "cuda":
         torch.cuda.set_rng_state(own["random"]["cuda"], policy.device)
     position = own["position"]
     buffer = [Experience(**{**each, **_on(each, policy.device)}) for each in position.pop("buffer")]
+    theirs, ours = json.loads(shared["recipe"]), _plain_recipe(recipe)
     if any(theirs.get(name) != ours.get(name) for name in LAYOUT):
         buffer = []
     return Position(**position, buffer=buffer)
+
+
+def _plain_recipe(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a recipe as it comes back from a checkpoint."""
+    plain: dict[str, Any] = json.loads(json.dumps(recipe, default=str))
+    return plain
 
 
 def _plain(position: Position) -> dict[str, Any]:

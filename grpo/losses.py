@@ -29,6 +29,7 @@ pass, the parts' losses are added.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -123,15 +124,15 @@ class Tally:
         return Tally(torch.cat((rows[:, :-1].sum(0), rows[:, -1:].amax(0))))
 
     def means(self) -> dict[str, float]:
-        """Return the figures under their names, means where they are means; the kinds without a token are 0."""
+        """Return the figures under their names, means where they are means; all but the loss is NaN without a token."""
         tokens, kl, entropy, ratios, ratio, low, high, loss, correction, highest = self.values.tolist()
-        each, every = max(1.0, tokens), max(1.0, ratios)
+        each, every = tokens or math.nan, ratios or math.nan
         return {
             "loss": loss,
             "kl": kl / each,
             "entropy": entropy / each,
             "ratio_mean": ratio / every,
-            "ratio_max": highest,
+            "ratio_max": highest if ratios else math.nan,
             "clip_low": low / every,
             "clip_high": high / every,
             "engine_correction": correction / each,

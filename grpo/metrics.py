@@ -12,7 +12,10 @@ are TRL's:
 
     loss  reward  reward_std  rewards/<verifier>/mean  frac_reward_zero_std  kl  entropy  grad_norm  learning_rate
     completions/mean_length  completions/clipped_ratio  clip_ratio/region_mean  num_tokens  step_time
-    and ours: tokens_per_second (sampled and learnt from, of the whole step)  no_verdict (share of samples)
+    and ours: no_verdict (share of samples)  tokens_per_second (sampled and learnt from, over all steps since the sampling;
+    at the last of them alone)
+
+What a step without a token to learn from cannot know (entropy, kl, ratio) is null.
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ from pathlib import Path
 
 import torch
 
-from .checkpoint import Position, latest_checkpoint, load_checkpoint, save_checkpoint
+from ..verifiers.reward import Reward
+from .checkpoint import Position, latest_checkpoint, load_newest, save_checkpoint
 from .distributed import join, process_index
 from .evaluate import Evaluation, Evaluator
 from .experience import Collector
@@ -51,29 +52,36 @@ def train(recipe: Recipe, *, resume: bool = False) -> Result:
     resume  go on from the newest checkpoint in output_dir, if there is one
 
     Raises TrainingStopped, with the run left as its last checkpoint has it, ValueError for settings that do not go
-    together, a checkpoint of another run, or what accelerate was asked for (LaunchError), FileExistsError for a folder
-    with a run that is not to be resumed, OSError for a model that cannot be read.
+    together, a checkpoint of another run, what accelerate was asked for (LaunchError), or a reward or checkpoints that
+    cannot be opened (RecipeError), FileExistsError for a folder with a run that is not to be resumed, OSError for a model
+    that cannot be read. Does not keep other processes out of output_dir; run_folder.prepared does.
     """
     settings = recipe.settings
     settings.prompts_per_generation()  # raises for numbers that make no whole groups
     folder = Path(settings.output_dir)
+    if latest_checkpoint(folder) is not None and not resume:
+        raise FileExistsError(f"{folder} holds a run; go on with it (resume=True) or train into another output_dir")
     device = join()
+    with recipe.open_reward() as reward:  # first: what is wrong with it is told at once, and no file written
+        return _train(recipe, reward, device)
+
+
+def _train(recipe: Recipe, reward: Reward, device: torch.device | None) -> Result:
+    settings = recipe.settings
+    folder = Path(settings.output_dir)
     torch.manual_seed(settings.seed)
     policy = _open_policy(settings, device)
     guards = Guards(settings)
     learner = Learner(policy, settings, guards)
-    position = Position()
-    checkpoint = latest_checkpoint(folder)
-    if checkpoint is not None and not resume:
-        raise FileExistsError(f"{folder} holds a run; go on with it (resume=True) or train into another output_dir")
-    if checkpoint is not None:
-        position = load_checkpoint(checkpoint, policy, learner.optimizer, recipe.as_dict())
+    notices: list[str] = []
+    position = load_newest(folder, policy, learner.optimizer, recipe.as_dict(), notices.append)
     with (
         RunLog(folder, settings, step=position.step, main=process_index() == 0, recipe=recipe.as_dict()) as log,
-        recipe.open_reward() as reward,
         closing(open_rollouts(policy, settings)) as rollouts,
     ):
         guards.tell = log.say
+        for notice in notices:
+            log.say(notice)
         context = getattr(policy.model.config, "max_position_embeddings", None)
         problems = fitting(
             recipe.problems(), lambda problem: recipe.encode(problem, policy.tokenizer), settings, log.say, context
@@ -88,17 +96,18 @@ def train(recipe: Recipe, *, resume: bool = False) -> Result:
             if not position.buffer:
                 collected = collector.collect(step, position.drawn)
                 samples = collected.samples
-                position.buffer, position.learnt = collected.experiences, 0
+                position.buffer, position.learnt, position.seconds = collected.experiences, 0, 0.0
                 position.tokens, position.drawn, position.numbers = collected.tokens, collected.drawn, collected.numbers
                 position.seen += int(collected.numbers["sampled_tokens"])
             numbers = learner.update(step, _next_passes(position, settings), position.tokens)
             position.step, position.learnt = step, position.learnt + 1
+            seconds = time.perf_counter() - started
+            position.seconds += seconds
+            numbers |= position.numbers | {"num_tokens": position.seen, "step_time": seconds}
+            sampled = numbers.pop("sampled_tokens")
             if position.learnt == _updates_per_sampling(settings):
                 position.buffer = []
-            seconds = time.perf_counter() - started
-            numbers |= position.numbers | {"num_tokens": position.seen, "step_time": seconds}
-            share = settings.gradient_accumulation_steps / settings.passes_per_generation
-            numbers["tokens_per_second"] = numbers.pop("sampled_tokens") * share / seconds
+                numbers["tokens_per_second"] = sampled / position.seconds  # told once, when all is learnt from them
             log.step(step, numbers, samples)
             if _is_due(step, settings):
                 save_checkpoint(

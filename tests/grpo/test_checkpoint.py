@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from assay.grpo import checkpoint as module
-from assay.grpo.checkpoint import Position, checkpoints, latest_checkpoint, load_checkpoint, save_checkpoint
+from assay.grpo.checkpoint import (
+    Position,
+    checkpoints,
+    latest_checkpoint,
+    load_checkpoint,
+    load_newest,
+    save_checkpoint,
+)
+from assay.grpo.distributed import LaunchError
 from assay.grpo.experience import Experience
 from assay.grpo.guards import Guards
 from assay.grpo.learning import Learner
 from assay.grpo.policy import Policy, open_policy
+from assay.grpo.recipe_file import RecipeError
 from assay.grpo.settings import Settings
 
 RECIPE = {"model_name_or_path": "tiny", "seed": 1, "data": {"name": "sums"}, "num_generations": 2, "beta": 0.0}
@@ -118,6 +128,45 @@ def test_whatever_moment_it_is_cut_off_the_last_one_is_whole(
     assert load_checkpoint(found, policy, learner.optimizer, RECIPE).step == 1
     save_checkpoint(tmp_path, Position(2), policy, learner.optimizer, 1, RECIPE)
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-000002"]
+
+
+DAMAGE: dict[str, Callable[[Path], None]] = {
+    "cut off": lambda path: os.truncate(path / "state.pt", 5000),
+    "empty": lambda path: os.truncate(path / "process-0.pt", 0),
+    "missing": lambda path: (path / "process-0.pt").unlink(),
+    "overwritten": lambda path: (path / "state.pt").write_bytes(b"x" * 5000),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_one_is_passed_over(
+    tmp_path: Path, policy: Policy, learner: Learner, damage: Callable[[Path], None]
+) -> None:
+    """And is none any more, in whose place others would be deleted."""
+    for step in (1, 2):
+        damage(save_checkpoint(tmp_path, Position(9), policy, learner.optimizer, 3, RECIPE))
+        said: list[str] = []
+        with pytest.raises(RecipeError, match=r"step-000009 cannot be read .*no older.*--overwrite") as refused:
+            load_newest(tmp_path, policy, learner.optimizer, RECIPE, said.append)
+        assert "\n" not in str(refused.value)
+        whole = save_checkpoint(tmp_path, Position(step), policy, learner.optimizer, 3, RECIPE)
+        assert load_newest(tmp_path, policy, learner.optimizer, RECIPE, said.append).step == step
+        assert checkpoints(tmp_path) == [whole]
+        assert "it is now damaged-step-000009" in said[0]
+        assert "going on after step" in said[0]
+        shutil.rmtree(whole)
+    assert load_newest(tmp_path / "nothing", policy, learner.optimizer, RECIPE).step == 0
+
+
+def test_one_of_more_processes_is_not_damaged(
+    tmp_path: Path, policy: Policy, learner: Learner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save_checkpoint(tmp_path, Position(1), policy, learner.optimizer, 1, RECIPE)
+    monkeypatch.setattr(module, "process_count", lambda: 2)
+    monkeypatch.setattr(module, "process_index", lambda: 1)  # which it has no file of
+    with pytest.raises(LaunchError, match="made by 1 processes, this run has 2"):
+        load_newest(tmp_path, policy, learner.optimizer, RECIPE)
+    assert path.exists()
 
 
 def test_another_run_s_is_refused(tmp_path: Path, policy: Policy, learner: Learner) -> None:

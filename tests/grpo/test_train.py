@@ -20,7 +20,7 @@ import torch
 from assay.grpo import train as module
 from assay.grpo.guards import TrainingStopped
 from assay.grpo.metrics import RunLog
-from assay.grpo.recipe import Recipe
+from assay.grpo.recipe import Recipe, RecipeError
 from assay.grpo.rollouts import Group
 
 SCRIPT = Path(__file__).parent / "letters.py"
@@ -198,6 +198,53 @@ def test_two_processes_train_together_and_go_on(tmp_path: Path, tiny_model: Path
     assert_same(tmp_path / "whole" / "adapter", tmp_path / "halves" / "adapter")
     assert [line["step"] for line in metrics(tmp_path / "halves")] == [1, 2, 3, 4, 5]
     assert len(list((tmp_path / "halves" / "checkpoints" / "step-000005").glob("process-*.pt"))) == 2
+
+
+def test_it_goes_on_from_the_checkpoint_before_a_damaged_one(
+    run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And ends the same."""
+    settings = ["max_steps=4", "lr_scheduler_type=constant"]
+    whole = run("whole", *settings)
+    folder = run("damaged", "max_steps=3", *settings[1:]).folder
+    os.truncate(folder / "checkpoints" / "step-000003" / "state.pt", 5000)
+    run("damaged", *settings)
+    assert "step-000003 cannot be read (state.pt: " in capsys.readouterr().err
+    assert_same(whole.model, folder / "adapter")
+    assert [line["step"] for line in metrics(folder)] == [1, 2, 3, 4]
+
+
+def test_a_reward_that_cannot_be_opened_leaves_nothing(
+    run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    recipe = letters.recipe_of(Path("no model is looked for"), tmp_path / "none", [])
+
+    def unable(_: Recipe) -> Any:
+        raise RecipeError("reward: no such module")
+
+    monkeypatch.setattr(Recipe, "open_reward", unable)
+    with pytest.raises(RecipeError):
+        module.train(recipe)
+    assert not (tmp_path / "none").exists()
+
+
+def test_what_nothing_was_learnt_from_says_nothing(run: Any) -> None:
+    """Nobody writes eight tokens without being cut off."""
+    (line,) = metrics(run("cut", "max_steps=1", "mask_truncated_completions=true", "max_completion_length=2").folder)
+    for name in ("entropy", "kl", "ratio/mean", "ratio/max", "clip_ratio/region_mean"):
+        assert line[name] is None
+    assert (line["loss"], line["grad_norm"]) == (0, 0)
+
+
+def test_tokens_per_second_are_of_all_steps_that_learn_from_them(run: Any) -> None:
+    """Four here: two updates' worth is sampled at one time and learnt from twice. A resume in the middle counts too."""
+    run("speed", "max_steps=6", "lr_scheduler_type=constant")
+    lines = metrics(run("speed", "max_steps=8", "lr_scheduler_type=constant").folder)
+    assert [line["step"] for line in lines if "tokens_per_second" in line] == [4, 8]
+    sampled = [lines[3]["num_tokens"], lines[7]["num_tokens"] - lines[3]["num_tokens"]]
+    for at, tokens in zip((0, 4), sampled, strict=True):
+        seconds = sum(line["step_time"] for line in lines[at : at + 4])
+        assert lines[at + 3]["tokens_per_second"] == pytest.approx(tokens / seconds)
 
 
 def test_a_guard_leaves_it_resumable(run: Any) -> None:
