@@ -5,6 +5,7 @@
     recipe.problems()         list[Problem] to train on;  recipe.eval_problems(): held out, disjoint from them
     recipe.notices()          what there is to say about them
     recipe.open_reward()      a Reward, its sandbox opened; close it
+    recipe.with_reward(reward)           the recipe with a Reward that was made in Python
     recipe.encode(problem, tokenizer)    token ids of the prompt, by the chat template
     recipe.as_dict()          everything, resolved, as plain data: a recipe again
 
@@ -24,7 +25,19 @@ from ..verifiers.reward import Reward
 from ..verifiers.thinking import CLOSE, OPEN
 from .problems import Data, Split
 from .recipe_file import RecipeError, Source, find_recipe, in_words, meant
-from .reward_parts import CodePart, MathPart, Part, ThinkPart, find_own, opened_reward, twice, unfit
+from .reward_parts import (
+    CodePart,
+    MathPart,
+    OwnPart,
+    Part,
+    ThinkPart,
+    described,
+    find_own,
+    opened,
+    opened_reward,
+    twice,
+    unfit,
+)
 from .section import Section
 from .settings import Settings
 
@@ -96,6 +109,7 @@ class Recipe(Section):
 
     _folder: Path | None = PrivateAttr(None)
     _split: Split | None = PrivateAttr(None)
+    _given: Reward | None = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -121,7 +135,8 @@ class Recipe(Section):
         if self._split is None:
             if why := _not_there(self.settings.model_name_or_path):
                 raise RecipeError(f"model_name_or_path: {why}")
-            find_own(self.reward, self._folder)
+            if self._given is None:
+                find_own(self.reward, self._folder)
             split = self.data.split_up(self._folder)
             if why := unfit(self.reward, [*split.train, *split.held_out]):
                 raise RecipeError(f"reward: {why}")
@@ -142,7 +157,18 @@ class Recipe(Section):
 
     def open_reward(self) -> Reward:
         """Return the reward, its sandbox opened; close it. Raises RecipeError, SandboxUnavailable."""
+        if self._given is not None:
+            return opened(self._given)
         return opened_reward(self.reward, self.prompt.prefill, self._folder)
+
+    def with_reward(self, reward: Reward) -> Self:
+        """Return the recipe with this reward in place of its own. It is opened by the run, and closed after it.
+
+        What is written down of it are the classes, names and weights of its verifiers.
+        """
+        other = self.model_copy(update={"reward": [*described(reward)]})
+        other._given, other._split = reward, None
+        return other
 
     def tags(self) -> tuple[str, str]:
         """Return the tags that thinking is asked for between."""
@@ -188,7 +214,8 @@ class Recipe(Section):
                 "the words of prompt.system, and what prompt.think asks for, into prompt.template"
             ) from None
         opening, _ = self.tags()
-        told = any(getattr(part, "prefilled", None) is not None for part in self.reward)
+        ours = [part for part in self.reward if not isinstance(part, OwnPart)]  # others know for themselves
+        told = not ours or any(part.prefilled is not None for part in ours)
         if not told and not self.prompt.prefill and text.rstrip().endswith(opening):
             raise RecipeError(
                 f"reward: this model's chat template ends the prompt with {opening}: write `prefilled: true` at each "

@@ -29,7 +29,19 @@ from ..verifiers.verifier import Verifier
 from .recipe_file import RecipeError
 from .section import Section
 
-__all__ = ["CodePart", "MathPart", "OwnPart", "Part", "ThinkPart", "find_own", "opened_reward", "twice", "unfit"]
+__all__ = [
+    "CodePart",
+    "MathPart",
+    "OwnPart",
+    "Part",
+    "ThinkPart",
+    "described",
+    "find_own",
+    "opened",
+    "opened_reward",
+    "twice",
+    "unfit",
+]
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
@@ -137,17 +149,34 @@ def opened_reward(parts: Sequence[Any], prefill: str, folder: Path | None = None
                 gate = verifier.name
         if why := twice([verifier.name for verifier, _ in made]):
             raise RecipeError(f"reward: {why}")
-        reward = Reward(made, gate=gate)
-        for verifier, _ in made:
-            if isinstance(verifier, CodeVerifier):
-                verifier.start()
+        return opened(Reward(made, gate=gate))
     except BaseException as error:
         for verifier, _ in made:
             verifier.close()
         if isinstance(error, ValueError | TypeError) and not isinstance(error, RecipeError):
             raise RecipeError(f"reward: {error}") from None
         raise
+
+
+def opened(reward: Reward) -> Reward:
+    """Return the reward with its sandboxes opened. Raises SandboxUnavailable."""
+    for verifier in reward.verifiers:
+        if isinstance(verifier, CodeVerifier):
+            verifier.start()
     return reward
+
+
+def described(reward: Reward) -> list[OwnPart]:
+    """Return what a recipe says of a reward that was made elsewhere."""
+    return [
+        OwnPart(
+            verifier=f"{type(verifier).__module__}:{type(verifier).__qualname__}",
+            weight=weight,
+            name=verifier.name,
+            gate=verifier.name == reward.gate,
+        )
+        for verifier, weight in zip(reward.verifiers, reward.weights, strict=True)
+    ]
 
 
 def _verifier(part: Any, prefill: str) -> Verifier:

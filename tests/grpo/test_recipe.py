@@ -12,7 +12,7 @@ import pytest
 from assay.grpo.recipe import Recipe, RecipeError, load_recipe
 from assay.grpo.recipe_file import Source, as_yaml, shipped_recipes
 
-from assay import CodeVerifier, MathVerifier, Problem, Status, ThinkFormat
+from assay import CodeVerifier, MathVerifier, Problem, Reward, Status, ThinkFormat
 
 SMALL = """\
 model_name_or_path: tiny
@@ -490,6 +490,22 @@ def test_chat_templates_that_do_not_fit(small: Path) -> None:
         text(load_recipe(small), thinking)
     told = load_recipe(small, ["reward.think.prefilled=true", "reward.math.prefilled=true"])
     assert text(told, thinking).endswith("<think>\n")
+    own = load_recipe(small).with_reward(Reward([(ThinkFormat(prefilled=True), 1.0)]))
+    assert text(own, thinking).endswith("<think>\n")  # it was made to know
+
+
+def test_a_reward_made_in_python_takes_the_place_of_the_recipes(small: Path) -> None:
+    recipe = load_recipe(small)
+    reward = Reward([(MathVerifier(extract="lenient"), 1.0), (ThinkFormat(), 0.5)], gate="math")
+    other = recipe.with_reward(reward)
+    assert other.open_reward() is reward
+    assert other.problems() == recipe.problems()
+    assert [(part.name, part.weight, part.gate) for part in other.reward] == [
+        ("math", 1.0, True),
+        ("think_format", 0.5, False),
+    ]
+    with recipe.open_reward() as own:
+        assert own is not reward
 
 
 def test_a_template_without_system_messages(small: Path) -> None:
