@@ -25,11 +25,9 @@ from ..datasets.loaders import ALIASES, LOADERS, load
 from ..datasets.source import DatasetNotFoundError
 from ..records import Problem
 from .recipe_file import RecipeError, meant
-from .section import Section
+from .section import Count, Number, Section, Whole
 
 __all__ = ["Data", "Split"]
-
-Count = Annotated[int, Field(ge=1)]
 
 SUMS = "sums"
 SUMS_COUNT = 1000  # generated to train on if no count is given
@@ -76,13 +74,13 @@ class Data(Section):
     """where that one lies"""
     eval_split: str | None = None
     """the split to evaluate on; `test` where there is one"""
-    eval_count: Annotated[int, Field(ge=0)] = 100
+    eval_count: Whole = 100
     """problems held out for evaluation, drawn at random; 0 evaluates nothing"""
-    seed: int = 0
+    seed: Annotated[int, Number] = 0
     """of generated problems, and of which are drawn"""
     kinds: list[str] = Field(["sum"])
     """sums: kinds of problem among sum, difference, product, word"""
-    digits: int | tuple[int, int] = 2
+    digits: Whole | tuple[Whole, Whole] = 2
     """sums: digits of an operand, or [least, most]"""
     largest: Count | None = None
     """sums: no operand is above it"""
@@ -90,7 +88,7 @@ class Data(Section):
     """sums: begin the prompt with a worked example"""
     instruction: str | None = None
     """gsm8k, math500: the sentence below the question; it asks for a boxed answer if not given"""
-    shown: Annotated[int, Field(ge=0)] = 1
+    shown: Whole = 1
     """mbpp: how many of the asserts the prompt shows; all are scored"""
     challenge: bool = False
     """mbpp: score the challenge tests too"""

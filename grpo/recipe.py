@@ -38,12 +38,11 @@ from .reward_parts import (
     twice,
     unfit,
 )
-from .section import Section
+from .section import Count, Positive, Section, Whole
 from .settings import Settings
 
 __all__ = ["EvalSettings", "Prompt", "Recipe", "RecipeError", "load_recipe"]
 
-Count = Annotated[int, Field(ge=1)]
 PLACE = "{prompt}"
 THINK = "Think between {open} and {close} first. After {close} write your answer."
 
@@ -80,13 +79,13 @@ class EvalSettings(Section):
     """pass@k for each of these, from sampled answers"""
     samples: Count | None = None
     """answers sampled to each problem; the greatest k if not given"""
-    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    temperature: Positive | None = None
     """of sampling; that of training if not given"""
     max_tokens: Count | None = None
     """of an answer; max_completion_length if not given"""
     before: bool = True
     """evaluate before the first step, for comparison"""
-    steps: Annotated[int, Field(ge=0)] = 0
+    steps: Whole = 0
     """evaluate each so many steps too; 0: before and after alone"""
     batch: Count = 16
     """problems answered at one time"""

@@ -1,7 +1,8 @@
 """Which recipe is asked for, and what stands in it? The YAML file, found by path or by name, with what was changed on top.
 
-YAML is read as its version 1.2 has it: `off`, `no` and `yes` are words, `5e-4` is a number. A key that stands twice in one
-place is a mistake. Overrides are `key=value`, the key dotted (`data.digits=3`, `reward.think.weight=0.5`), the value YAML.
+YAML is read as its version 1.2 has it: `off`, `no` and `yes` are words, `5e-4` is a number, `010` is 10. A key that stands
+twice in one place is a mistake. Overrides are `key=value`, the key dotted (`data.digits=3`, `reward.think.weight=0.5`), the
+value YAML.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.yaml_implicit_resolvers = {
-    letter: [pair for pair in pairs if pair[0] not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:float")]
+    letter: [pair for pair in pairs if pair[0].rpartition(":")[2] not in ("bool", "int", "float")]
     for letter, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false|True|False)$"), list("tTfF"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(
@@ -210,6 +213,7 @@ def _sentence(fault: Any, path: Path_, known: Mapping[str, Sequence[str]]) -> st
         "less_than": "a number below {lt}",
         "less_than_equal": "a number of at most {le}",
         "finite_number": "a finite number",
+        "string_too_short": "a text that is not empty",
     }.get(kind, "")
     for begin, words in (
         ("int_", "a whole number"),

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Tag
 
 from ..records import Limits, Problem
 from ..verifiers.code_verifier import CodeVerifier
@@ -27,7 +27,7 @@ from ..verifiers.think_format import ThinkFormat
 from ..verifiers.thinking import CLOSE, OPEN
 from ..verifiers.verifier import Verifier
 from .recipe_file import RecipeError
-from .section import Section
+from .section import Count, NotNegative, Positive, Section
 
 __all__ = [
     "CodePart",
@@ -43,12 +43,9 @@ __all__ = [
     "unfit",
 ]
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-
 
 class _Part(Section):
-    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    weight: NotNegative = 1.0
     """its weight in the mean; 0 only writes its verdict down"""
     gate: bool = False
     """the others earn nothing where this one does not"""

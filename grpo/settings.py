@@ -15,14 +15,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from .section import Section
+from .section import Count, Fraction, NotNegative, Number, Positive, Section, Whole
 
 __all__ = ["Settings"]
-
-Count = Annotated[int, Field(ge=1)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Settings(Section):
@@ -42,7 +37,7 @@ class Settings(Section):
     """rank of the adapter"""
     lora_alpha: Positive = 32
     """the adapter's output is scaled by lora_alpha / lora_r"""
-    lora_dropout: Fraction = 0.0
+    lora_dropout: Annotated[float, Field(ge=0, lt=1), Number] = 0.0
     """dropout before the adapter; anything but 0 makes the ratio of policy to old policy noisy"""
     lora_target_modules: str | list[str] = "all-linear"
     """names of the layers that get an adapter"""
@@ -61,9 +56,9 @@ class Settings(Section):
     """passes that one sampling feeds; gradient_accumulation_steps if not given"""
     num_iterations: Count = 1
     """times that what was sampled is learnt from"""
-    num_generations: Annotated[int, Field(ge=2)] = 8
+    num_generations: Annotated[int, Field(ge=2), Number] = 8
     """completions of one prompt: the group"""
-    seed: int = 42
+    seed: Annotated[int, Field(ge=0, lt=1 << 63), Number] = 42
     """of everything that is drawn: the order of problems, the adapter, the sampling"""
     shuffle_dataset: bool = True
     """draw the problems in a random order, anew in each epoch"""
@@ -96,13 +91,13 @@ class Settings(Section):
     """tokens"""
     temperature: Positive = 1.0
     """of sampling; log-probabilities are those of the distribution at this temperature"""
-    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    top_p: Annotated[float, Field(gt=0, le=1), Number] = 1.0
     """sample from the likeliest tokens that make up this much probability"""
-    top_k: Annotated[int, Field(ge=0)] = 0
+    top_k: Whole = 0
     """sample from so many likeliest tokens; 0 is all"""
     min_p: Fraction | None = None
     """leave out tokens whose probability is below this share of the likeliest one's"""
-    stop_strings: list[str] = Field([])
+    stop_strings: list[Annotated[str, Field(min_length=1)]] = Field([])
     """texts that end a completion; they stay in it"""
 
     # ---- rewards and advantages
@@ -141,13 +136,13 @@ class Settings(Section):
     """at its highest"""
     lr_scheduler_type: Literal["linear", "cosine", "constant"] = "linear"
     """how it falls after the warm-up: to 0, as a line or half a cosine wave, or not at all"""
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    warmup_steps: Whole = 0
     """weight updates in which it rises from 0"""
     weight_decay: NotNegative = 0.0
     """of AdamW"""
-    adam_beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    adam_beta1: Annotated[float, Field(ge=0, lt=1), Number] = 0.9
     """of AdamW: decay of the mean of gradients"""
-    adam_beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    adam_beta2: Annotated[float, Field(ge=0, lt=1), Number] = 0.999
     """of AdamW: decay of the mean of their squares"""
     adam_epsilon: Positive = 1e-8
     """of AdamW: added to the divisor"""
@@ -156,16 +151,16 @@ class Settings(Section):
 
     # ---- what is written
 
-    output_dir: str = "out"
+    output_dir: Annotated[str, Field(min_length=1)] = "out"
     """folder of the run: adapter, checkpoints, metrics.jsonl, completions.jsonl, curves.png, TensorBoard's events"""
-    save_steps: Annotated[int, Field(ge=0)] = 10
+    save_steps: Whole = 10
     """weight updates between checkpoints; 0 writes one at the end alone"""
     save_total_limit: Count = 2
     """checkpoints that are kept"""
     logging_steps: Count = 1
     """weight updates between lines of metrics"""
-    log_completions: Count = 4
-    """completions, with their scores, that are written down at each logging step"""
+    log_completions: Whole = 4
+    """completions, with their scores, that are written down at each logging step; 0 writes none"""
     report_to: list[Literal["tensorboard", "wandb"]] = Field(["tensorboard"])
     """where the curves go besides metrics.jsonl"""
     max_kl: Positive | None = 10.0

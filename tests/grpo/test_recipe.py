@@ -54,6 +54,17 @@ def test_values_are_read_as_yaml_1_2_has_them(small: Path) -> None:
     assert recipe.prompt.think is True
 
 
+def test_numbers_are_decimal(small: Path, tmp_path: Path) -> None:
+    settings = load_recipe(small, ["weight_decay=010", "max_steps=1e3", "seed=-0", "log_completions=0"]).settings
+    assert (settings.weight_decay, settings.max_steps, settings.seed, settings.log_completions) == (10, 1000, 0, 0)
+    words = load_recipe(
+        small, ["stop_strings=['010', '0x1f', '1:30', '1_000', '0b1', '2020-01-01', '=', '<<', '~', 'null']"]
+    )
+    again = tmp_path / "again.yaml"
+    again.write_text(as_yaml(words.as_dict()))
+    assert load_recipe(again) == words
+
+
 def test_none_switches_off_what_can_be_off(small: Path) -> None:
     for none in ("none", "null", ""):
         recipe = load_recipe(
@@ -112,6 +123,15 @@ WRONG = [
     (["learning_rate=0"], "learning_rate: expected a number above 0, not 0"),
     (["max_steps=1.5"], "max_steps: expected a whole number, not 1.5"),
     (["use_peft=3"], "use_peft: expected true or false, not 3"),
+    (["max_steps=true"], "max_steps: expected a number, not True"),
+    (["learning_rate=true"], "learning_rate: expected a number, not True"),
+    (["log_completions=true"], "log_completions: expected a number, not True"),
+    (["data.count=true"], "data.count: expected a number, not True"),
+    (["reward.math.weight=true"], "reward.0.weight: expected a number, not True"),
+    (["stop_strings=['']"], "stop_strings.0: expected a text that is not empty, not ''"),
+    (["lora_dropout=1"], "lora_dropout: expected a number below 1, not 1"),
+    (["seed=9223372036854775808"], "seed: expected a number below 9223372036854775808"),
+    (["output_dir=''"], "output_dir: expected a text that is not empty"),
     (["max_steps"], "'max_steps': expected key=value"),
     (["max_steps=[1"], "is not valid YAML"),
     (["max_steps.x=2"], "'max_steps.x=2': max_steps: expected a whole number"),
