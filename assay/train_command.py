@@ -2,22 +2,24 @@
 
 Results go to stdout, everything on the way to stderr.
 
-Exit codes: 0 done; 1 the run stopped (a guard, no sandbox, a model that cannot be read), and can be resumed; 2 wrong use;
-130 interrupted (143 by SIGTERM), and can be resumed.
+Exit codes: 0 done; 1 the run stopped (a guard, a sandbox or server that went away), and can be resumed; 2 wrong use, also
+what was not there from the start (a model, a sandbox, a server); 130 interrupted (143 by SIGTERM), and can be resumed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shlex
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -78,7 +80,7 @@ def train(
         if goes_on and first:
             step = last_step(folder)
             say(f"{folder} holds this run; " + (f"going on after step {step}" if step else "it has no checkpoint yet"))
-        with _told(context, f"assay train {shlex.join([recipe, *overrides])}", folder):
+        with _told(context, f"assay train {shlex.join([recipe, *overrides])}", folder, lambda: _has_begun(folder)):
             from .grpo.train import train as run
 
             result = run(chosen, resume=goes_on)
@@ -137,21 +139,49 @@ def evaluate(
     if not chosen.data.eval_count or not (chosen.eval.greedy or chosen.eval.k):
         raise click.UsageError("nothing is to be evaluated: set data.eval_count, and --greedy or --k")
     _quiet_libraries()
-    from .grpo.run_folder import trained
-
     folder = adapter or Path(chosen.settings.output_dir)
-    place = trained(folder)
-    if place is None and adapter is not None:
-        raise click.UsageError(f"--adapter {adapter}: it holds neither an adapter_config.json nor a config.json")
-    if place is None:
-        if no_before:
-            raise click.UsageError(f"{folder} holds nothing trained, and --no-before leaves nothing else to evaluate")
-        say(f"{folder} holds nothing trained: the model is evaluated as it is")
-    with _told(context, None, folder):
-        from .grpo.evaluate_runs import before_and_after
+    found: list[tuple[Path | None, Evaluation]] = []
+    try:
+        with _told(context, None, folder, lambda: bool(found)), _opened(output) as file:
+            from .grpo.evaluate_runs import before_and_after, newest_trained
 
-        found = before_and_after(chosen, place, before=not no_before, output=output, tell=say)
-    show(_table([("before" if each is None else str(each), record) for each, record in found]), sys.stdout)
+            place = newest_trained(folder)
+            _say_what(place, folder, named=adapter is not None, before=not no_before)
+            for model, record, rows in before_and_after(chosen, place, before=not no_before, tell=say):
+                found.append((model, record))
+                if file is not None:
+                    file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    finally:  # also what is known of an evaluation that was cut off
+        if found:
+            show(_table([("before" if each is None else str(each), record) for each, record in found]), sys.stdout)
+
+
+@contextlib.contextmanager
+def _opened(output: Path | None) -> Iterator[TextIO | None]:
+    """Open the file for the responses, if there is to be one. Raises wrong use if it cannot be written."""
+    if output is None:
+        yield None
+        return
+    try:
+        file = output.open("w", encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise click.UsageError(f"--output {output}: it cannot be written ({error.strerror})") from None
+    with file:
+        yield file
+
+
+def _say_what(place: Path | None, folder: Path, *, named: bool, before: bool) -> None:
+    """Say what of a folder is evaluated, where that is not plain; named: the folder was, by --adapter."""
+    if place is None and named:
+        raise click.UsageError(
+            f"--adapter {folder}: it holds no adapter_config.json and no config.json, nor a run's checkpoint of an adapter"
+        )
+    if place is None and not before:
+        raise click.UsageError(f"{folder} holds nothing trained, and --no-before leaves nothing else to evaluate")
+    if place is None:
+        say(f"{folder} holds nothing trained: the model is evaluated as it is")
+    elif place not in (folder, folder / "adapter", folder / "model"):
+        say(f"the newest that {folder} holds is {place}, which is evaluated")
 
 
 def _needs_packages() -> None:
@@ -200,11 +230,17 @@ class _Terminated(BaseException):
 
 
 @contextlib.contextmanager
-def _told(context: click.Context, command: str | None, folder: Path) -> Iterator[None]:
-    """Say in words what ended a run, and how it is gone on with; command: None where nothing can be."""
+def _told(context: click.Context, command: str | None, folder: Path, begun: Callable[[], bool]) -> Iterator[None]:
+    """Say in words what ended a run, and how it is gone on with; warnings become lines like all others.
+
+    command  None where nothing can be gone on with
+    begun    whether anything was done; what was not there before that is wrong use
+    """
     from .grpo.distributed import LaunchError
     from .grpo.guards import TrainingStopped
+    from .grpo.policy import ModelError
     from .grpo.recipe_file import RecipeError
+    from .grpo.vllm_server import VllmError
     from .sandbox.errors import SandboxUnavailable
 
     def terminate(_: int, __: FrameType | None) -> None:
@@ -212,14 +248,18 @@ def _told(context: click.Context, command: str | None, folder: Path) -> Iterator
 
     earlier = signal.signal(signal.SIGTERM, terminate)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: say(" ".join(str(message).split()))
+            yield
     except TrainingStopped as stopped:
         say(str(stopped))
         _say_resume(command, folder, changed=True)
         context.exit(STOPPED)
-    except (RecipeError, LaunchError) as error:
+    except (RecipeError, LaunchError, ModelError) as error:
         raise click.UsageError(str(error)) from None
-    except (SandboxUnavailable, OSError) as error:
+    except (SandboxUnavailable, VllmError, OSError) as error:
+        if not begun():
+            raise click.UsageError(str(error)) from None
         say(f"{error}")
         _say_resume(command, folder)
         context.exit(STOPPED)
@@ -229,6 +269,13 @@ def _told(context: click.Context, command: str | None, folder: Path) -> Iterator
         context.exit(INTERRUPTED if isinstance(signalled, KeyboardInterrupt) else TERMINATED)
     finally:
         signal.signal(signal.SIGTERM, earlier)
+
+
+def _has_begun(folder: Path) -> bool:
+    """Whether a run came to something: a line of its logs, or a checkpoint."""
+    from .grpo.run_folder import last_step
+
+    return any(folder.glob("*.jsonl")) or last_step(folder) > 0
 
 
 def _say_resume(command: str | None, folder: Path, changed: bool = False) -> None:

@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
+from .checkpoint import latest_checkpoint
 from .eval_record import Evaluation
-from .evaluate import Evaluator
-from .policy import Policy, open_policy
+from .evaluate import Evaluator, Row
+from .policy import ModelError, Policy, TargetError, open_policy
 from .recipe import Recipe
-from .recipe_file import RecipeError
 from .settings import Settings
 
-__all__ = ["before_and_after"]
+__all__ = ["before_and_after", "newest_trained"]
+
+ADAPTER, MODEL = "adapter_config.json", "config.json"  # what tells their folders
+
+
+Evaluated = tuple[Path | None, Evaluation, list[Row]]
+
+
+def newest_trained(folder: Path) -> Path | None:
+    """Return what was trained last in the folder of a run: its result, or the adapter of its newest checkpoint.
+
+    A checkpoint's folder, the folder of checkpoints, and an adapter's or a model's own will do as well. None: there is
+    nothing; checkpoints of a run that trains all weights hold no model.
+    """
+    newest = latest_checkpoint(folder.parent if folder.name == "checkpoints" else folder)
+    places = [folder, folder / "adapter", folder / "model", *([newest / "adapter"] if newest else [])]
+    written = [file for place in places for name in (ADAPTER, MODEL) if (file := place / name).is_file()]
+    return max(written, key=lambda file: file.stat().st_mtime_ns).parent if written else None
 
 
 def before_and_after(
@@ -23,65 +42,81 @@ def before_and_after(
     trained: Path | None,
     *,
     before: bool = True,
-    output: Path | None = None,
     tell: Callable[[str], None] = lambda text: None,
-) -> list[tuple[Path | None, Evaluation]]:
-    """Return the evaluation of the model as it is (None) and of what was trained, those that are asked for.
+) -> Iterator[Evaluated]:
+    """Yield the evaluation of the model as it is (None), then of what was trained, those that are asked for.
 
+    Each with a row for each response, as `evaluate` returns it, and the model's name.
     trained  folder of an adapter or of a whole model; None: there is none
-    output   a file for the responses with their scores, as JSON Lines
 
-    Raises RecipeError for an adapter that does not fit the model, OSError for a model that cannot be read.
+    Raises ModelError for a model that cannot be loaded, or an adapter that does not fit it, before anything is evaluated.
     """
-    found: list[tuple[Path | None, Evaluation]] = []
-    rows: list[dict[str, Any]] = []
-    adapter = trained is not None and (trained / "adapter_config.json").is_file()
-    settings = _as_trained(recipe.settings, trained) if adapter and trained is not None else recipe.settings
+    settings = recipe.settings
     with recipe.open_reward() as reward:
 
-        def run(policy: Policy, place: Path | None) -> None:
+        def run(policy: Policy, place: Path | None) -> Evaluated:
             from .train import open_rollouts
 
             with closing(open_rollouts(policy, settings)) as rollouts:
                 evaluator = Evaluator(recipe, reward, rollouts, policy.tokenizer, policy.end_tokens)
                 record, responses = evaluator.now(0)
             tell(f"{place or 'before'}: {record.in_words()}")
-            found.append((place, record))
-            rows.extend({"model": str(place or settings.model_name_or_path), **row} for row in responses)
+            return place, record, [{"model": str(place or settings.model_name_or_path), **row} for row in responses]
 
-        if before or adapter:
-            policy = open_policy(settings)  # its adapter is fresh, which is the model as it is
+        if trained is not None and (trained / ADAPTER).is_file():
+            policy, weights = _open_with(trained, settings, tell)
             if before:
-                run(policy, None)
-            if adapter and trained is not None:
-                _load_adapter(policy, trained)
-                run(policy, trained)
-            del policy
-        if trained is not None and not adapter:
+                yield run(policy, None)
+            _load(trained, weights, policy)
+            yield run(policy, trained)
+            return
+        if before:
+            yield run(open_policy(settings), None)
+        if trained is not None:
             plain = settings.model_copy(update={"model_name_or_path": str(trained), "beta": 0.0})
-            run(open_policy(plain), trained)
-    if output is not None:
-        with open(output, "w", encoding="utf-8", errors="replace") as file:
-            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    return found
+            yield run(open_policy(plain), trained)
 
 
-def _as_trained(settings: Settings, adapter: Path) -> Settings:
-    """Return the settings with the shape of a saved adapter."""
-    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
-    shape = {"lora_r": config["r"], "lora_alpha": config["lora_alpha"], "lora_target_modules": config["target_modules"]}
-    return settings.model_copy(update={**shape, "use_peft": True, "lora_dropout": 0.0})
+def _open_with(adapter: Path, settings: Settings, tell: Callable[[str], None]) -> tuple[Policy, dict[str, Tensor]]:
+    """Return the model with a fresh adapter, which is the model as it is, and the weights that are to go into it.
 
+    Raises ModelError for weights that do not fit; that they are of a base of another name is told.
+    """
+    from peft import get_peft_model_state_dict, load_peft_weights
 
-def _load_adapter(policy: Policy, adapter: Path) -> None:
-    from peft import load_peft_weights, set_peft_model_state_dict
-
-    weights = load_peft_weights(str(adapter), device=str(policy.device))
     try:
-        outcome = set_peft_model_state_dict(policy.model, weights)
-    except RuntimeError as error:  # sizes that differ
-        raise RecipeError(f"the adapter in {adapter} does not fit {policy.name}: {error}") from None
-    if outcome.unexpected_keys:
-        raise RecipeError(
-            f"the adapter in {adapter} is for another model: {policy.name} has no {outcome.unexpected_keys[0]}"
+        config = json.loads((adapter / ADAPTER).read_text(encoding="utf-8"))
+        weights: dict[str, Tensor] = load_peft_weights(str(adapter), device="cpu")
+        shape: dict[str, Any] = {"lora_r": config["r"], "lora_alpha": config["lora_alpha"]}
+    except Exception as error:  # of three libraries
+        raise ModelError(
+            f"{adapter} holds no LoRA adapter that can be read ({type(error).__name__}: {error})"
+        ) from error
+    base = config.get("base_model_name_or_path")
+    layers = {name.removeprefix("base_model.model.").partition(".lora_")[0] for name in weights if ".lora_" in name}
+    shape |= {"lora_target_modules": sorted(layers), "use_peft": True, "lora_dropout": 0.0}
+    policy = None
+    with suppress(TargetError):  # it has no such layers
+        policy = open_policy(settings.model_copy(update=shape))
+    if policy is None or _shapes(weights) != _shapes(
+        get_peft_model_state_dict(policy.model, save_embedding_layers=False)
+    ):
+        raise ModelError(
+            f"{adapter} is an adapter of {base}, and its weights do not fit {settings.model_name_or_path}: give its own "
+            "model, model_name_or_path=MODEL"
         )
+    if Path(str(base)).name != Path(policy.name).name:
+        tell(f"{adapter} is an adapter of {base}; it fits {settings.model_name_or_path}, with which it is evaluated")
+    return policy, weights
+
+
+def _shapes(weights: dict[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(each.shape) for name, each in weights.items() if ".lora_" in name}
+
+
+def _load(adapter: Path, weights: dict[str, Tensor], policy: Policy) -> None:
+    from peft import set_peft_model_state_dict
+
+    outcome = set_peft_model_state_dict(policy.model, weights)
+    if outcome.unexpected_keys:
+        raise ModelError(f"{adapter} trains more than layers' adapters ({outcome.unexpected_keys[0]}): merge it first")

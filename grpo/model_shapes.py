@@ -159,7 +159,8 @@ def _from_hub(model: str) -> Path:
     except Exception as error:  # the library's own errors, those of HTTP and of the network below it
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ShapeError(
-            f"{model}: its config.json could not be had from the Hugging Face hub ({type(error).__name__}: {reason}); "
+            f"{model}: there is no such file or folder, and its config.json could not be had from the Hugging Face hub "
+            f"({type(error).__name__}: {reason}); "
             f"look at the spelling, log in with `hf auth login` if it is gated, {local}"
         ) from None
 

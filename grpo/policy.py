@@ -6,6 +6,8 @@ The base is frozen; switching the adapter off gives the reference exactly. Where
 
 from __future__ import annotations
 
+import os
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,14 +21,23 @@ from .decoder import Decoder, NotOurs
 from .families import read_decoder
 from .free_memory import give_back_large_blocks
 from .logprobs import group_logprobs
+from .model_shapes import ShapeError, read_config
 from .settings import Settings
 from .small_model import SMALL_MODEL, small_model
 
-__all__ = ["DTYPES", "Policy", "compute_dtype", "open_policy"]
+__all__ = ["DTYPES", "ModelError", "Policy", "TargetError", "compute_dtype", "open_policy"]
 
 T = TypeVar("T")
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+
+
+class ModelError(ValueError):
+    """A model, or the adapter on it, cannot be had as the settings say; one line names it and the remedy."""
+
+
+class TargetError(ModelError):
+    """The adapter is asked for on layers that the model does not have, or that take none."""
 
 
 @dataclass
@@ -129,15 +140,13 @@ def open_policy(settings: Settings, device: torch.device | str | None = None) ->
     """Load the model that the settings name, put a fresh adapter on it, or ready it for a full fine-tune.
 
     device  None takes the GPU where there is one. The adapter's first weights depend on `settings.seed` alone.
-    Raises OSError for a model that cannot be found or read.
+    Raises ModelError for what cannot be loaded, or has no such layers.
     """
-    from transformers import AutoTokenizer
-
     place = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
     if place.type == "cpu" and not settings.keep_rollout_weights:  # memory matters more than time
         give_back_large_blocks()
-    path = str(small_model()) if settings.model_name_or_path == SMALL_MODEL else settings.model_name_or_path
-    tokenizer = AutoTokenizer.from_pretrained(path)
+    path = _found(settings.model_name_or_path)
+    tokenizer = _tokenizer(path)
     base = _load(path, settings, place, DTYPES[settings.dtype] if settings.use_peft else torch.float32)
     compute = compute_dtype(DTYPES[settings.dtype], place)
     reference = None
@@ -152,31 +161,95 @@ def open_policy(settings: Settings, device: torch.device | str | None = None) ->
     return _policy(path, model, tokenizer, reference, place, compute, settings)
 
 
+def _found(name: str) -> str:
+    """Return the path or hub id of a model that is there. Raises ModelError."""
+    try:
+        path = str(small_model()) if name == SMALL_MODEL else os.path.expanduser(name)
+        adapter = Path(path, "adapter_config.json")
+        if adapter.is_file():  # transformers would load its base, and leave out what was trained
+            base = read_config(str(adapter)).get("base_model_name_or_path")
+            raise ModelError(
+                f"model_name_or_path: {name} is an adapter of {base}: merge it into a model (merge_and_unload of peft), "
+                "or go on with the run that it comes from"
+            )
+        read_config(path)
+    except (ShapeError, FileNotFoundError) as error:
+        raise ModelError(f"model_name_or_path: {error}") from None
+    return path
+
+
+def _tokenizer(path: str) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(path)
+    except Exception as error:  # of transformers and the libraries below it, all sorts
+        raise ModelError(
+            f"the tokenizer of {path} cannot be loaded ({_sentence(error)}): it has to lie beside the model, as its "
+            "save_pretrained writes it"
+        ) from error
+
+
 def _load(path: str, settings: Settings, place: torch.device, dtype: torch.dtype) -> Any:
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(
-        path, dtype=dtype, attn_implementation=settings.attn_implementation, device_map={"": place}
-    )
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            path, dtype=dtype, attn_implementation=settings.attn_implementation, device_map={"": place}
+        )
+    except Exception as error:
+        reason = _sentence(error)
+        raise ModelError(f"{path} cannot be loaded ({reason}): {_remedy(reason)}") from error
     return model.eval()  # no dropout but the adapter's own
+
+
+def _sentence(error: Exception) -> str:
+    """Return the first sentence of what a library says."""
+    words = " ".join(str(error).split())
+    return f"{type(error).__name__}: {words.partition('. ')[0].rstrip('.:')}"
+
+
+def _remedy(reason: str) -> str:
+    if re.search("attention|attn_", reason, re.IGNORECASE):
+        return "attn_implementation=eager is what every model has"
+    if "out of memory" in reason:
+        return "`assay memory MODEL` says what fits"
+    return "it has to be a causal language model with all its weights, as its save_pretrained writes them"
 
 
 def _with_adapter(base: Any, path: str, settings: Settings) -> Any:
     from peft import LoraConfig, get_peft_model
 
+    asked = settings.lora_target_modules
+    names = [name for name, _ in base.named_modules()]
+    linear = {name.rpartition(".")[2] for name, each in base.named_modules() if isinstance(each, nn.Linear)}
+    refused = (
+        "lora_target_modules: {} cannot take the adapter ({}); its linear layers are {}, all-linear is all but the head"
+    )
+    lacking = [] if isinstance(asked, str) else [each for each in asked if not _matches(each, names)]
+    if lacking:  # peft is content if it finds one of them
+        raise TargetError(refused.format(path, f"there is no {', '.join(lacking)}", ", ".join(sorted(linear))))
     torch.manual_seed(settings.seed)
     config = LoraConfig(
         r=settings.lora_r,
         lora_alpha=settings.lora_alpha,
         lora_dropout=settings.lora_dropout,
-        target_modules=settings.lora_target_modules,
+        target_modules=asked,
         task_type="CAUSAL_LM",
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for an attribute of its older name
-        model = get_peft_model(base, config)  # adapters in float32, whatever the base
+        try:
+            model = get_peft_model(base, config)  # adapters in float32, whatever the base
+        except (ValueError, re.error) as error:
+            raise TargetError(refused.format(path, _sentence(error), ", ".join(sorted(linear)))) from error
     model.peft_config["default"].base_model_name_or_path = path
     return model.train(settings.lora_dropout > 0)
+
+
+def _matches(target: str, names: Sequence[str]) -> bool:
+    """Whether a target is the name of a module or the end of one, as peft compares them."""
+    return any(f".{name}".endswith(f".{target}") for name in names)
 
 
 def _policy(

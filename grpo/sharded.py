@@ -68,7 +68,7 @@ def is_wanted() -> bool:
 def open_sharded(settings: Settings, device: torch.device) -> ShardedPolicy:
     """Load the model that the settings name and keep this process's share of it on the device; all have to call.
 
-    Raises OSError for a model that cannot be found or read.
+    Raises ModelError for what cannot be loaded, or has no such layers.
     """
     from accelerate import FullyShardedDataParallelPlugin
 

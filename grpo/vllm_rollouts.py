@@ -22,17 +22,15 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 import torch
 
 from .at_one_time import at_one_time
+from .policy import ModelError, Policy
 from .rollouts import Group, Sampling
 from .vllm_server import AdapterGone, VllmError, VllmServer
-
-if TYPE_CHECKING:
-    from .policy import Policy
 
 __all__ = ["VllmRollouts"]
 
@@ -49,7 +47,7 @@ class VllmRollouts:
     timeout         seconds for the completions of one prompt, waiting in the server's queue included
     pause           seconds before something that failed is tried again
 
-    Raises ValueError for a policy without an adapter, and VllmError if no server comes up.
+    Raises ModelError for a policy without an adapter, and VllmError if no server comes up.
     """
 
     def __init__(
@@ -64,7 +62,7 @@ class VllmRollouts:
     ) -> None:
         configs = getattr(policy.model, "peft_config", None)
         if not configs:
-            raise ValueError(
+            raise ModelError(
                 "rollouts by a vLLM server need an adapter, because only adapters can be sent to it while it runs; this "
                 "policy trains all weights: set use_peft true, or rollouts native"
             )

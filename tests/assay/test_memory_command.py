@@ -116,7 +116,7 @@ def test_a_model_that_the_hub_does_not_have(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
     done = run("nobody/nothing")
     assert done.exit_code == 2
-    assert "nobody/nothing: its config.json could not be had" in done.output
+    assert "nobody/nothing: there is no such file or folder, and its config.json could not be had" in done.output
     assert "404 Client Error" in done.output
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     done = run("nobody/nothing")

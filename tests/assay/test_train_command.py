@@ -9,7 +9,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from assay.grpo.eval_record import Evaluation
 from assay.grpo.guards import TrainingStopped
 from assay.grpo.metrics import RunLog
 from assay.grpo.recipe import Recipe, load_recipe
+from assay.grpo.vllm_server import VllmError
 from assay.sandbox.errors import SandboxUnavailable
 from click.testing import CliRunner
 
@@ -275,7 +277,8 @@ def test_what_makes_another_run_is_what_checkpoints_hold_fast() -> None:
     [
         (TrainingStopped("step 3: the loss is nan; lower learning_rate"), 1, "the loss is nan"),
         (SandboxUnavailable("docker is away"), 1, "docker is away"),
-        (OSError("tiny is not a model"), 1, "tiny is not a model"),
+        (OSError("no space left"), 1, "no space left"),
+        (VllmError("the server is gone"), 1, "the server is gone"),
         (KeyboardInterrupt(), 130, "interrupted"),
     ],
 )
@@ -359,11 +362,15 @@ def test_missing_packages_are_told_with_what_to_install(recipe: Path, monkeypatc
 def evaluations(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Recipe, Path | None, dict[str, Any]]]:
     asked: list[tuple[Recipe, Path | None, dict[str, Any]]] = []
 
-    def pretended(recipe: Recipe, trained: Path | None, **flags: Any) -> list[tuple[Path | None, Evaluation]]:
+    def pretended(
+        recipe: Recipe, trained: Path | None, **flags: Any
+    ) -> Iterator[tuple[Path | None, Evaluation, list[dict[str, int]]]]:
         asked.append((recipe, trained, flags))
         base = Evaluation(0, 5, 0.2, 0.2, samples=8, pass_at={1: 0.1, 8: 0.6})
         after = Evaluation(0, 5, 1.0, 0.9, samples=8, pass_at={1: 0.9, 8: 1.0})
-        return [(None, base)] * flags["before"] + ([(trained, after)] if trained else [])
+        yield from [(None, base, [{"row": 1}])] * flags["before"]
+        if trained:
+            yield trained, after, [{"row": 2}]
 
     monkeypatch.setattr(evaluate_runs, "before_and_after", pretended)
     return asked
@@ -396,7 +403,40 @@ def test_eval_takes_any_folder_of_what_was_trained(recipe: Path, evaluations: li
         assert (evaluations[-1][0].eval.greedy, evaluations[-1][0].eval.k) == (True, [])
     refused = run("eval", recipe, "--adapter", nothing)
     assert refused.exit_code == 2
-    assert "neither an adapter_config.json nor a config.json" in refused.stderr
+    assert "holds no adapter_config.json and no config.json" in refused.stderr
+
+
+def test_eval_takes_the_newest_checkpoint_of_a_run_that_was_cut_off(
+    recipe: Path, evaluations: list[Any], tmp_path: Path
+) -> None:
+    newest = tmp_path / "run" / "checkpoints" / "step-000010"
+    (newest / "adapter").mkdir(parents=True)
+    (newest / "adapter" / "adapter_config.json").touch()
+    (newest / "state.pt").touch()
+    for flags in ([], ["--adapter", tmp_path / "run"], ["--adapter", tmp_path / "run" / "checkpoints"]):
+        done = run("eval", recipe, *flags)
+        assert done.exit_code == 0, done.output
+        assert f"is {newest / 'adapter'}, which is evaluated" in done.stderr
+        assert evaluations[-1][1] == newest / "adapter"
+
+
+def test_a_file_that_cannot_be_written_is_told_before_the_evaluation(
+    recipe: Path, evaluations: list[Any], tmp_path: Path
+) -> None:
+    refused = run("eval", recipe, "--output", tmp_path / "none" / "answers.jsonl")
+    assert refused.exit_code == 2
+    assert "answers.jsonl: it cannot be written (No such file or directory)" in refused.stderr
+    assert not evaluations
+    assert run("eval", recipe, "--output", tmp_path / "answers.jsonl").exit_code == 0
+    assert (tmp_path / "answers.jsonl").read_text() == '{"row": 1}\n'
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+def test_what_was_found_is_printed_although_the_disk_is_full(recipe: Path, evaluations: list[Any]) -> None:
+    done = run("eval", recipe, "--output", "/dev/full")
+    assert done.exit_code == 1
+    assert "No space left" in done.stderr
+    assert "20.0%" in done.stdout
 
 
 def test_eval_without_anything_trained_is_of_the_model(recipe: Path, evaluations: list[Any]) -> None:
@@ -414,6 +454,39 @@ def test_a_wrong_launch_is_wrong_use(recipe: Path, runs: dict[str, Any]) -> None
     fail(runs, LaunchError("add --fsdp_version 2"))
     done = run("train", recipe)
     assert (done.exit_code, "Error: add --fsdp_version 2" in done.output) == (2, True)
+
+
+@pytest.mark.parametrize("command", ["train", "eval"])
+def test_a_model_that_cannot_be_loaded_is_wrong_use(recipe: Path, tmp_path: Path, command: str) -> None:
+    (tmp_path / "none").mkdir()
+    done = run(command, recipe, f"model_name_or_path={tmp_path / 'none'}")
+    assert done.exit_code == 2
+    assert f"\nError: model_name_or_path: {tmp_path / 'none'}: the folder has no config.json" in done.stderr
+    assert "goes on" not in done.stderr
+
+
+@pytest.mark.parametrize("error", [VllmError("no server"), SandboxUnavailable("no docker"), OSError("no disk")])
+def test_what_lacks_from_the_start_is_wrong_use(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def failing(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(loop, "train", failing)
+    monkeypatch.setattr(evaluate_runs, "before_and_after", failing)
+    for command in ("train", "eval"):
+        done = run(command, recipe)
+        assert (done.exit_code, f"\nError: {error}\n" in done.stderr) == (2, True)
+        assert "goes on" not in done.stderr
+
+
+@pytest.mark.filterwarnings("default")
+def test_warnings_are_lines_like_all_others(recipe: Path, runs: dict[str, Any]) -> None:
+    runs["then"] = lambda: warnings.warn("tiny is slow:\n  it pads", stacklevel=1)
+    done = run("train", recipe)
+    assert done.exit_code == 0, done.output
+    assert done.stderr.splitlines().count("assay: tiny is slow: it pads") == 1
+    assert "UserWarning" not in done.stderr
 
 
 def test_it_is_a_module_that_runs() -> None:

@@ -21,6 +21,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from assay.grpo.policy import ModelError  # noqa: E402
 from assay.grpo.rollouts import Group, Sampling  # noqa: E402
 from assay.grpo.vllm_rollouts import VllmRollouts  # noqa: E402
 from assay.grpo.vllm_server import VllmError  # noqa: E402
@@ -469,7 +470,7 @@ def test_the_first_refresh_happens_by_itself(make: Any, server: Server) -> None:
 
 def test_training_of_all_weights_is_refused() -> None:
     policy: Any = SimpleNamespace(model=SimpleNamespace(), name="tiny")
-    with pytest.raises(ValueError, match="set use_peft true, or rollouts native"):
+    with pytest.raises(ModelError, match="set use_peft true, or rollouts native"):
         VllmRollouts(policy, "http://127.0.0.1:9")
 
 
