@@ -88,7 +88,7 @@ def tables() -> str:
             default = "*to be given*" if field.is_required() else code(field.default)
             theirs = "-" if name not in TRL else "the same" if same(field, TRL[name]) else code(TRL[name])
             lines.append(
-                f"| `{name}` | {default} | {theirs} | {(field.description or '').replace('|', chr(92) + '|')} |"
+                f"| `{name}` | {default} | {theirs} | {' '.join((field.description or '').split()).replace('|', chr(92) + '|')} |"
             )
         lines.append("")
     return "\n".join(lines).strip()

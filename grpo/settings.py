@@ -68,7 +68,8 @@ class Settings(Section):
     rollouts: Literal["native", "vllm"] = "native"
     """what samples the completions: this process, or a vLLM server"""
     keep_rollout_weights: bool = True
-    """native rollouts on a CPU keep a copy of the base, packed in half precision, between samplings; false: less memory"""
+    """native rollouts on a CPU sample from a copy of the base in half precision, kept between samplings; false: from the
+    policy's own weights, with less memory and more time, and other samples for the same seed"""
     vllm_server_base_url: str = "http://localhost:8000"
     """where the vLLM server listens"""
     vllm_server_timeout: Positive = 240.0
