@@ -25,6 +25,7 @@ from .distributed import LaunchError, gather_objects, process_count, process_ind
 from .experience import Experience
 from .policy import Policy
 from .recipe_file import RecipeError
+from .writing import opened
 
 __all__ = [
     "DamagedCheckpoint",
@@ -105,7 +106,7 @@ def save_checkpoint(
         partial.mkdir(parents=True)
     _wait()
     own = {"position": _plain(position), "random": _random_states(policy.device)}
-    torch.save(own, partial / f"process-{process_index()}.pt")
+    _save(own, partial / f"process-{process_index()}.pt")
     first = process_index() == 0
     learnt = {
         "weights": {name: weight.detach() for name, weight in policy.trainable.items()},
@@ -114,7 +115,7 @@ def save_checkpoint(
     learnt = policy.gathered(learnt, keep=first)
     if first:
         shared = {"recipe": json.dumps(recipe, default=str), "processes": process_count(), **learnt}
-        torch.save(shared, partial / "state.pt")
+        _save(shared, partial / "state.pt")
     if policy.is_adapter:
         policy.save(partial / "adapter", here=first)
     _wait()
@@ -129,6 +130,11 @@ def save_checkpoint(
             shutil.rmtree(left, ignore_errors=True)
     _wait()
     return final
+
+
+def _save(content: dict[str, Any], path: Path) -> None:
+    with opened(path, "wb") as file:  # torch's own errors say nothing of a full disk
+        torch.save(content, file)
 
 
 def load_newest(

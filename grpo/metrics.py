@@ -33,6 +33,7 @@ from ..records import Problem, Score
 from .eval_record import Evaluation
 from .progress import Progress
 from .settings import Settings
+from .writing import opened
 
 __all__ = ["COMPLETIONS", "EVALUATIONS", "EVAL_COMPLETIONS", "METRICS", "RECIPE", "RunLog", "Sample", "read_rows"]
 
@@ -198,7 +199,7 @@ def _cut(path: Path, steps: Container[int]) -> None:
 
 def _replace(path: Path, content: str | bytes) -> None:
     fresh = path.with_name(path.name + ".new")
-    with open(fresh, "wb") as file:
+    with opened(fresh, "wb") as file:
         file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
@@ -208,7 +209,7 @@ def _replace(path: Path, content: str | bytes) -> None:
 def _append(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add rows in one write, on the disk when it returns: a checkpoint that comes next has its step in the file."""
     lines = b"".join(json.dumps(_plain(row), ensure_ascii=False).encode(errors="replace") + b"\n" for row in rows)
-    with open(path, "ab") as file:
+    with opened(path, "ab") as file:
         file.write(lines)
         file.flush()
         os.fsync(file.fileno())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from assay.grpo import checkpoint as module
+from assay.grpo import metrics, writing
 from assay.grpo.checkpoint import (
     Position,
     checkpoints,
@@ -167,6 +169,17 @@ def test_one_of_more_processes_is_not_damaged(
     with pytest.raises(LaunchError, match="made by 1 processes, this run has 2"):
         load_newest(tmp_path, policy, learner.optimizer, RECIPE)
     assert path.exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_is_told_with_the_file(
+    tmp_path: Path, policy: Policy, learner: Learner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "open", lambda path, mode: io.FileIO("/dev/full", mode), raising=False)
+    with pytest.raises(OSError, match=r"No space left on device: '.*process-0.pt'"):
+        save_checkpoint(tmp_path, Position(1), policy, learner.optimizer, 1, RECIPE)
+    with pytest.raises(OSError, match=r"No space left on device: '.*metrics.jsonl'"):
+        metrics._append(tmp_path / "metrics.jsonl", [{"step": 1}])
 
 
 def test_another_run_s_is_refused(tmp_path: Path, policy: Policy, learner: Learner) -> None:
