@@ -193,6 +193,8 @@ def _fits(row: Estimate, card: Card) -> bool:
 
 
 def _remarks(plan: Plan, rows: list[Estimate]) -> list[str]:
+    from rich.markup import escape
+
     from .grpo.memory import estimate
 
     lines = [
@@ -206,6 +208,17 @@ def _remarks(plan: Plan, rows: list[Estimate]) -> list[str]:
         lines.append(
             "[yellow]This family is not counted tensor by tensor:[/] parameters are exact, activations are those of a "
             "Llama of the same sizes in a plain trainer, an estimate."
+        )
+    if plan.shape.packed:
+        lines.append(
+            f"[yellow]The weights are quantized[/] ({escape(plan.shape.packed)}), says config.json: here they are counted as "
+            f"{plan.dtype}, as of a copy that is not."
+        )
+    length = plan.prompt_length + plan.max_completion_length
+    if plan.shape.context is not None and length > plan.shape.context:
+        lines.append(
+            f"[yellow]{length} tokens of prompt and completion[/] are more than the {plan.shape.context} that the model can take "
+            "(max_position_embeddings)."
         )
     return ["", *lines]
 

@@ -21,8 +21,9 @@ MIB, GIB = 1 << 20, 1 << 30
 CONTEXT = 0.6 * GIB  # the CUDA context with cuBLAS and cuDNN; measured values lie between 0.4 and 0.7
 PIECES = 0.05  # share of what the allocator holds that fits nothing
 
-# MiB, as nvidia-smi reports them.
+# MiB, as nvidia-smi and rocm-smi report them.
 CARDS = {
+    "MI300X": 196592,
     "B200": 183359,
     "H200": 143771,
     "H100": 81559,
@@ -54,19 +55,20 @@ class Card:
 
 
 def card_of(text: str) -> Card:
-    """Return the card of that name or size: H100, "RTX 4090", 80GB, 24GiB, 24. Raises PlanError for anything else.
+    """Return the card of that name or size: H100, "RTX 4090", 80GB, 24GiB, 80000MB, 24. Raises PlanError for anything else.
 
-    A size in GB is taken as makers of cards write it, in GiB.
+    A size in GB is taken as makers of cards write it, in GiB, and one in MB in MiB.
     """
     given = text.strip()
-    size = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:GB|GiB|G)?", given, re.IGNORECASE)
-    bare = re.sub(r"^(nvidia|geforce|tesla|rtx|\s|-|_)+", "", given, flags=re.IGNORECASE)
+    size = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(GB|GiB|G|MB|MiB|M)?", given, re.IGNORECASE)
+    bare = re.sub(r"^(nvidia|geforce|tesla|rtx|amd|instinct|\s|-|_)+", "", given, flags=re.IGNORECASE)
     for name, mebibytes in CARDS.items():
         plain = _plain(name)
         if _plain(bare) in (plain, f"{plain}{round(mebibytes / 1024)}gb"):
             return Card(name, mebibytes * MIB)
     if size and float(size[1]) > 0:
-        return Card(f"{float(size[1]):g} GiB", round(float(size[1]) * GIB))
+        in_bytes = round(float(size[1]) * (MIB if (size[2] or "G")[0] in "mM" else GIB))
+        return Card(f"{in_bytes / GIB:.4g} GiB", in_bytes)
     raise PlanError(f"card {text!r} is not known; give its memory, as in 24GB, or one of {', '.join(CARDS)}")
 
 

@@ -8,7 +8,7 @@ its activations are then those of a Llama of the same sizes, and `exact` is fals
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ class ModelShape:
 
     counted  parameters, where they were counted in another family's model
     exact    the family that `Decoder` computes: activations are known tensor by tensor
+    context  tokens that the model can take, where it says
+    packed   how its configuration says that the weights are quantized, which the counts here are not; "" if they are not
     """
 
     name: str
@@ -59,6 +61,8 @@ class ModelShape:
     qk_norm: bool = False
     counted: int | None = None
     exact: bool = True
+    context: int | None = None
+    packed: str = ""
 
     @property
     def attention(self) -> int:
@@ -113,13 +117,25 @@ def read_shape(model: str) -> ModelShape:
     Raises ShapeError, which names what is missing and the remedy.
     """
     config = read_config(model)
+    packed = _packed(config.get("quantization_config"))
     text = config.get("text_config")
     if isinstance(text, dict) and "num_hidden_layers" not in config:
         config = {"tie_word_embeddings": config.get("tie_word_embeddings", False), **text}
-        return _other_shape(model, config, {})
-    if config.get("model_type") in FAMILY:
-        return _family_shape(model, config)
-    return _other_shape(model, config, config)
+        shape = _other_shape(model, config, {})
+    elif config.get("model_type") in FAMILY:
+        shape = _family_shape(model, config)
+    else:
+        shape = _other_shape(model, config, config)
+    context = config.get("max_position_embeddings")
+    return replace(shape, context=context if isinstance(context, int) else None, packed=packed)
+
+
+def _packed(quantization: Any) -> str:
+    """Return a quantization_config in words: "gptq, 4 bits"."""
+    if not isinstance(quantization, dict):
+        return ""
+    bits = quantization.get("bits") or next((n for n in (4, 8) if quantization.get(f"load_in_{n}bit")), None)
+    return str(quantization.get("quant_method", "quantized")) + (f", {bits} bits" if bits else "")
 
 
 def read_config(model: str) -> dict[str, Any]:
@@ -230,6 +246,10 @@ def _other_shape(model: str, config: dict[str, Any], whole: dict[str, Any]) -> M
         for name in ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
         if isinstance(value := getattr(settings, name, None), int)  # attribute_map: n_embd, n_layer, ...
     }
+    if known.get("num_attention_heads") is None:
+        raise ShapeError(
+            f"{model}: a {kind} model has no attention heads, and only models with attention are planned here"
+        )
     hidden = _size(model, known, "hidden_size")
     heads = _size(model, known, "num_attention_heads")
     return ModelShape(

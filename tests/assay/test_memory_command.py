@@ -49,6 +49,17 @@ def test_five_set_ups_with_their_peaks(model: str) -> None:
     assert any("GRPO lacks" in line and "Change first:" in line for line in lines)
 
 
+def test_what_the_table_does_not_count_is_said(model: str) -> None:
+    assert "max_position_embeddings" not in run(model).output
+    quantized = {"quantization_config": {"quant_method": "gptq", "bits": 4}, "max_position_embeddings": 1024}
+    (Path(model) / "config.json").write_text(json.dumps(CONFIG | quantized))
+    said = " ".join(run(model, "--prompt-length", "1000").output.split())
+    assert "The weights are quantized (gptq, 4 bits), says config.json: here they are counted as bfloat16" in said
+    assert "1256 tokens of prompt and completion are more than the 1024 that the model can take" in said
+    said = run(model, "--prompt-length", "768").output
+    assert "more than the 1024" not in said
+
+
 def test_plain_data_says_the_same(model: str) -> None:
     done = run(model, "--card", "24GB", "--json")
     assert done.exit_code == 0

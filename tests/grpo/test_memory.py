@@ -88,6 +88,10 @@ def test_another_family_is_counted_on_the_meta_device(tmp_path: Path) -> None:
         (SIZES | {"model_type": "llama", "num_key_value_heads": 3}, "cannot share 3 heads"),
         (SIZES, "no model_type"),
         ({"model_type": "no-such-model"}, "no causal language model"),
+        (
+            {"model_type": "mamba", "num_hidden_layers": 1, "vocab_size": 50},
+            "a mamba model has no attention heads, and only",
+        ),
     ],
 )
 def test_a_configuration_that_lacks_something_is_named(config: dict[str, Any], said: str, tmp_path: Path) -> None:
@@ -317,6 +321,8 @@ def test_numbers_that_make_no_sense_are_named(wrong: dict[str, Any], said: str) 
         ("80GB", 80 * GIB),
         ("23.5 GiB", round(23.5 * GIB)),
         ("24", 24 * GIB),
+        ("80000MB", 80000 << 20),
+        ("AMD Instinct MI300X", 196592 << 20),
     ],
 )
 def test_cards_go_by_name_or_size(text: str, size: int) -> None:
