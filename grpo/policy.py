@@ -219,10 +219,11 @@ def _remedy(reason: str) -> str:
 
 def _with_adapter(base: Any, path: str, settings: Settings) -> Any:
     from peft import LoraConfig, get_peft_model
+    from transformers.pytorch_utils import Conv1D
 
     asked = settings.lora_target_modules
     names = [name for name, _ in base.named_modules()]
-    linear = {name.rpartition(".")[2] for name, each in base.named_modules() if isinstance(each, nn.Linear)}
+    linear = {name.rpartition(".")[2] for name, each in base.named_modules() if isinstance(each, nn.Linear | Conv1D)}
     refused = (
         "lora_target_modules: {} cannot take the adapter ({}); its linear layers are {}, all-linear is all but the head"
     )

@@ -53,8 +53,8 @@ def train(recipe: Recipe, *, resume: bool = False) -> Result:
 
     Raises TrainingStopped, with the run left as its last checkpoint has it, ValueError for settings that do not go
     together, a checkpoint of another run, what accelerate was asked for (LaunchError), or a reward or checkpoints that
-    cannot be opened (RecipeError), FileExistsError for a folder with a run that is not to be resumed, OSError for a model
-    that cannot be read. Does not keep other processes out of output_dir; run_folder.prepared does.
+    cannot be opened (RecipeError), FileExistsError for a folder with a run that is not to be resumed, ModelError for a
+    model that cannot be loaded. Does not keep other processes out of output_dir; run_folder.prepared does.
     """
     settings = recipe.settings
     settings.prompts_per_generation()  # raises for numbers that make no whole groups

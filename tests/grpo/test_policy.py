@@ -90,3 +90,11 @@ def test_layers_that_take_no_adapter(tiny_model: Path, targets: str | list[str])
 )
 def test_layers_go_by_the_ends_of_their_names(tiny_model: Path, targets: str | list[str], count: int) -> None:
     assert len(opened(tiny_model, lora_target_modules=targets).trainable) == count
+
+
+def test_the_layers_of_gpt2_are_named_too(copy: Path) -> None:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config(vocab_size=260, n_embd=16, n_layer=1, n_head=2, bos_token_id=0, eos_token_id=0)
+    GPT2LMHeadModel(config).save_pretrained(copy)
+    assert "layers are c_attn, c_fc, c_proj, lm_head" in refused(copy, lora_target_modules=["c_atn"])
