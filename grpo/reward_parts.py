@@ -201,11 +201,13 @@ def twice(names: Sequence[str]) -> str | None:
 
 
 def find_own(parts: Sequence[Any], folder: Path | None = None) -> None:
-    """Import the modules of verifiers of one's own. Raises RecipeError if one is not to be had."""
+    """Import the modules of verifiers of one's own. Raises RecipeError if one is not to be had, or its class is none."""
     for part in parts:
         if isinstance(part, OwnPart):
             with _importable(part, folder):
-                _maker(part)
+                maker = _maker(part)
+            if isinstance(maker, type) and not issubclass(maker, Verifier):
+                raise _no_verifier(part, maker)
 
 
 def _own(part: OwnPart, folder: Path | None) -> Verifier:
@@ -214,11 +216,15 @@ def _own(part: OwnPart, folder: Path | None) -> Verifier:
     if part.name is not None:
         verifier.name = part.name
     if not isinstance(verifier, Verifier) or not isinstance(getattr(verifier, "name", None), str):
-        raise RecipeError(
-            f"reward: {part.verifier!r} gave {type(verifier).__name__}, which is no verifier: expected a subclass of "
-            "assay.verifiers.verifier.Verifier with a `name`, as in docs/trainers.md"
-        )
+        raise _no_verifier(part, type(verifier))
     return verifier
+
+
+def _no_verifier(part: OwnPart, kind: type) -> RecipeError:
+    return RecipeError(
+        f"reward: {part.verifier!r} gave {kind.__name__}, which is no verifier: expected a subclass of "
+        "assay.verifiers.verifier.Verifier with a `name`, as in docs/trainers.md"
+    )
 
 
 def _maker(part: OwnPart) -> Any:

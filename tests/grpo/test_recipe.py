@@ -446,6 +446,7 @@ def test_what_is_no_verifier_is_told(small: Path, tmp_path: Path, name: str, wor
 def test_what_is_not_there_is_told_before_the_run(small: Path, tmp_path: Path) -> None:
     said = complaint(small, "reward=[{verifier: 'no_such_module:Short'}]")
     assert "No module named 'no_such_module'; modules are looked for in Python's path, beside the recipe" in said
+    assert "gave Score, which is no verifier" in complaint(small, "reward=[{verifier: 'assay:Score'}]")
     (tmp_path / "broken_module.py").write_text("def :")
     assert "gave no verifier: SyntaxError" in complaint(small, "reward=[{verifier: 'broken_module:Short'}]")
     for model in (tmp_path / "gone", "./gone", "~/gone", "a/b/c"):
