@@ -440,7 +440,7 @@ def test_whose_head_is_plain(family: str, monkeypatch: pytest.MonkeyPatch) -> No
     from assay.grpo import padded
 
     model = make(*OTHERS[family])
-    assert padded._head_is_plain(model) == (family in ("gpt2", "mistral, window"))
+    assert padded.head_is_plain(model) == (family in ("gpt2", "mistral, window"))
     model.lm_head.weight.data *= 1e-3  # what a cap does to small logits is rounding error
     assert padded._look(model) == (family in ("gpt2", "mistral, window"))
 
