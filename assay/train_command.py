@@ -72,7 +72,7 @@ def train(
         _print_plan(chosen)
         return
     _quiet_libraries()
-    from .grpo.run_folder import last_step, prepared
+    from .grpo.run_folder import has_begun, last_step, prepared
 
     folder = Path(chosen.settings.output_dir)
     first = os.environ.get("RANK", "0") == "0"
@@ -80,7 +80,7 @@ def train(
         if goes_on and first:
             step = last_step(folder)
             say(f"{folder} holds this run; " + (f"going on after step {step}" if step else "it has no checkpoint yet"))
-        with _told(context, f"assay train {shlex.join([recipe, *overrides])}", folder, lambda: _has_begun(folder)):
+        with _told(context, f"assay train {shlex.join([recipe, *overrides])}", folder, lambda: has_begun(folder)):
             from .grpo.train import train as run
 
             result = run(chosen, resume=goes_on)
@@ -269,13 +269,6 @@ def _told(context: click.Context, command: str | None, folder: Path, begun: Call
         context.exit(INTERRUPTED if isinstance(signalled, KeyboardInterrupt) else TERMINATED)
     finally:
         signal.signal(signal.SIGTERM, earlier)
-
-
-def _has_begun(folder: Path) -> bool:
-    """Whether a run came to something: a line of its logs, or a checkpoint."""
-    from .grpo.run_folder import last_step
-
-    return any(folder.glob("*.jsonl")) or last_step(folder) > 0
 
 
 def _say_resume(command: str | None, folder: Path, changed: bool = False) -> None:

@@ -3,7 +3,7 @@
 A folder that is empty takes a new run. One that holds the run of the same recipe is gone on with by itself. One that holds a
 run with other settings is gone on with if that is asked for (`--resume`) and possible: after a guard's advice, for example.
 One in which another process trains, and anything else, is refused, with the remedy. Nothing is ever deleted but the files of
-a run, and only if that is asked for, or if it has other settings and never came to a checkpoint.
+a run, and only if that is asked for, or if it has other settings and never came to a line of its logs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .recipe import Recipe
 from .recipe_file import RecipeError, Source
 from .reporters import EVENTS, WANDB_ID
 
-__all__ = ["changes", "last_step", "prepared", "trained"]
+__all__ = ["changes", "has_begun", "last_step", "prepared", "trained"]
 
 # What may change from one start to the next without changing what is learnt.
 ASIDE = (
@@ -120,7 +120,7 @@ def _goes_on(folder: Path, recipe: Recipe, resume: bool, overwrite: bool) -> boo
         return False
     differences = {} if overwrite else changes(folder, recipe)
     step, last = last_step(folder), recipe.settings.max_steps
-    if overwrite or (differences and not step and not trained(folder)):  # a run that came to nothing is in nobody's way
+    if overwrite or (differences and not has_begun(folder)):  # a run that came to nothing is in nobody's way
         _delete(folder)
         return False
     listed = ", ".join(f"{name} {_compared(*pair)}" for name, pair in list(differences.items())[:4])
@@ -202,6 +202,12 @@ def last_step(folder: Path) -> int:
 
     newest = latest_checkpoint(folder)
     return int(newest.name.rpartition("-")[2]) if newest is not None else 0
+
+
+def has_begun(folder: Path) -> bool:
+    """Tell whether a run came to something: a line of its logs, a checkpoint, something trained."""
+    logs = any(path.stat().st_size for path in folder.glob("*.jsonl"))
+    return logs or last_step(folder) > 0 or trained(folder) is not None
 
 
 def trained(folder: Path) -> Path | None:

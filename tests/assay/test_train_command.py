@@ -222,14 +222,32 @@ def test_a_folder_that_cannot_be_made_is_told(recipe: Path, runs: dict[str, Any]
 def test_a_run_that_came_to_nothing_is_in_nobody_s_way(recipe: Path, runs: dict[str, Any], tmp_path: Path) -> None:
     def nothing() -> None:
         (tmp_path / "run" / "checkpoints" / "step-000002" / "state.pt").unlink()
+        for log in (tmp_path / "run").glob("*.jsonl"):
+            log.unlink()
         raise OSError("the reward cannot be opened")
 
     runs["then"] = nothing
-    assert run("train", recipe).exit_code == 1
+    assert run("train", recipe).exit_code == 2
     runs["then"] = None
     assert run("train", recipe, "seed=3", "reward.math.deadline=2").exit_code == 0
     assert runs["resume"] == [False, False]
     assert "seed: 3" in (tmp_path / "run" / "recipe.yaml").read_text()
+
+
+def test_logs_stay_though_there_is_no_checkpoint(recipe: Path, runs: dict[str, Any], tmp_path: Path) -> None:
+    """Hours of a run may be in them, of one that writes its only checkpoint at its end."""
+
+    def cut_off() -> None:
+        (tmp_path / "run" / "checkpoints" / "step-000002" / "state.pt").unlink()
+        (tmp_path / "run" / "metrics.jsonl").write_text('{"step": 1, "reward": 0.5}\n')
+        raise OSError("the sandbox went away")
+
+    runs["then"] = cut_off
+    assert run("train", recipe).exit_code == 1
+    runs["then"] = None
+    assert run("train", recipe, "seed=3").exit_code == 2
+    assert (tmp_path / "run" / "metrics.jsonl").exists()
+    assert run("train", recipe, "seed=3", "--overwrite").exit_code == 0
 
 
 def test_what_was_trained_stays_without_its_checkpoints(recipe: Path, runs: dict[str, Any], tmp_path: Path) -> None:
