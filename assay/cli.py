@@ -19,6 +19,7 @@ import click
 from ._version import __version__
 from .datasets.fields import USUAL, FieldError
 from .datasets.jsonl import RowError, read_rows
+from .eval_command import evaluate
 from .memory_command import memory
 from .pairing import Fields, Pairing, References, WrongUse
 from .presets import AUTO, CODE_TASKS, PRESETS
@@ -27,7 +28,7 @@ from .sandbox_command import sandbox
 from .settings import DEADLINE, FOR_ANSWERS, FOR_CODE, Settings, settle
 from .summary import say, show, summarise
 from .tally import Tally
-from .train_command import evaluate, train
+from .train_command import train
 from .verifiers.code_verifier import BAD_TESTS
 from .verifiers.thinking import CLOSE, OPEN
 from .verifying import Job, opened_sandbox, verify_file

@@ -32,7 +32,7 @@ from assay.grpo.vllm_server import VllmError
 from assay.sandbox.errors import SandboxUnavailable
 from click.testing import CliRunner
 
-from assay import train_command
+from assay import training
 from assay.cli import main
 
 RECIPE = """\
@@ -364,7 +364,7 @@ def test_what_is_wrong_with_a_recipe_is_wrong_use(recipe: Path, runs: dict[str, 
 
 
 def test_missing_packages_are_told_with_what_to_install(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train_command, "find_spec", lambda name: None if name in ("torch", "peft") else importlib.util)
+    monkeypatch.setattr(training, "find_spec", lambda name: None if name in ("torch", "peft") else importlib.util)
     for command in ("train", "eval"):
         done = run(command, recipe)
         assert done.exit_code == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import random
@@ -15,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import letters
 import pytest
 import torch
 from assay.grpo import train as module
@@ -23,12 +23,7 @@ from assay.grpo.metrics import RunLog
 from assay.grpo.recipe import Recipe, RecipeError
 from assay.grpo.rollouts import Group
 
-SCRIPT = Path(__file__).parent / "letters.py"
-spec = importlib.util.spec_from_file_location("letters", SCRIPT)
-assert spec is not None
-assert spec.loader is not None
-letters = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(letters)
+SCRIPT = Path(letters.__file__)
 
 
 @pytest.fixture
