@@ -128,6 +128,7 @@ class Collector:
             draws = self._sampled(at + process_index() * self.mine, self.mine, f"{step}/0")
             at += self.mine * processes
             judged = self._advantages(draws)
+            replaced: list[Draw] = []
             for number in range(1, self._redraws() + 1):
                 dull = judged.equal.nonzero()[:, 0].tolist()
                 wanted = gather_rows(torch.tensor([len(dull)], device=self.policy.device)).tolist()
@@ -136,6 +137,7 @@ class Collector:
                 fresh = self._sampled(at + sum(wanted[: process_index()]), len(dull), f"{step}/{number}")
                 at += sum(wanted)
                 for place, draw in zip(dull, fresh, strict=True):
+                    replaced.append(draws[place])
                     draws[place] = draw
                 judged = self._advantages(draws)
             self.rollouts.release()
@@ -153,7 +155,7 @@ class Collector:
             len(c) for each in experiences for c, keep in zip(each.completions, each.kept, strict=True) if keep
         )
         tokens = int(sum_over_processes([tokens], self.policy.device)[0])
-        return Collected(experiences, tokens, at, self._numbers(draws, judged), self._samples(draws, judged))
+        return Collected(experiences, tokens, at, self._numbers(draws, replaced, judged), self._samples(draws, judged))
 
     def _redraws(self) -> int:
         return self.settings.dynamic_sampling_rounds if self.settings.dynamic_sampling == "redraw" else 0
@@ -213,13 +215,18 @@ class Collector:
 
     # ---- what there is to tell
 
-    def _numbers(self, draws: Sequence[Draw], judged: Advantages) -> dict[str, float]:
-        """Return the figures of this sampling, over all processes."""
-        scores = [score for draw in draws for score in draw.scores]
+    def _numbers(self, draws: list[Draw], replaced: list[Draw], judged: Advantages) -> dict[str, float]:
+        """Return the figures of this sampling, over all processes.
+
+        They count what was replaced, too: without the groups that are all right, a model that learns would seem not to.
+        """
+        sampled = draws + replaced
+        equal = len(replaced) + int(judged.equal.sum())
+        scores = [score for draw in sampled for score in draw.scores]
         verdicts = [score.reward for score in scores if score.reward is not None]
-        lengths = [len(completion) for draw in draws for completion in draw.group.completions]
-        cut = sum(not done for draw in draws for done in draw.group.finished)
-        sums = [len(scores), len(verdicts), sum(verdicts), sum(lengths), cut, len(draws), float(judged.equal.sum())]
+        lengths = [len(completion) for draw in sampled for completion in draw.group.completions]
+        cut = sum(not done for draw in sampled for done in draw.group.finished)
+        sums = [len(scores), len(verdicts), sum(verdicts), sum(lengths), cut, len(sampled), equal]
         names = [verifier.name for verifier in self.reward.verifiers]
         for name in names:
             earned = [score.parts[name].reward for score in scores if name in score.parts]

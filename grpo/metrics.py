@@ -15,6 +15,8 @@ are TRL's:
     and ours: no_verdict (share of samples)  tokens_per_second (sampled and learnt from, over all steps since the sampling;
     at the last of them alone)
 
+Groups that dynamic sampling left out or replaced are counted like the others, but for reward_std.
+
 What a step without a token to learn from cannot know (entropy, kl, ratio) is null.
 """
 
