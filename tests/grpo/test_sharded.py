@@ -290,7 +290,7 @@ def test_a_run_ends_as_that_of_two_with_whole_tensors(folder: Path, name: str) -
     ]
     assert [line["reward"] for line in lines[0]] == [line["reward"] for line in lines[1]]
     if name == "lopsided":
-        assert [line["frac_reward_zero_std"] for line in lines[1]] == [0.5] * 4
+        assert [line["frac_reward_zero_std"] for line in lines[1]] == [0.8] * 4  # three redraws, all in vain
         assert all(line["grad_norm"] > 0 for line in lines[1])
 
 

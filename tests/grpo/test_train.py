@@ -23,6 +23,8 @@ from assay.grpo.metrics import RunLog
 from assay.grpo.recipe import Recipe, RecipeError
 from assay.grpo.rollouts import Group
 
+from assay import Score, Status
+
 SCRIPT = Path(letters.__file__)
 
 
@@ -98,6 +100,19 @@ def test_samples_of_an_engine_too_far_away_teach_nothing(
     (line,) = metrics(folder)
     assert (line["grad_norm"] == 0) is correct
     assert line.get("sampling/importance_sampling_ratio/mean") == (0 if correct else None)
+
+
+def test_what_was_redrawn_is_told_of_too(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group that is all right is replaced, and counts in the mean all the same."""
+    earns = iter([1.0, 1.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.0])
+    monkeypatch.setattr(letters.Letters, "score", lambda *_: Score(next(earns), Status.CORRECT))
+    once = ["max_steps=1", "steps_per_generation=1", "gradient_accumulation_steps=1", "num_iterations=1"]
+    (line,) = metrics(run("redrawn", *once, "dynamic_sampling=redraw", "beta=0").folder)
+    assert next(earns, None) is None
+    assert line["reward"] == line["rewards/letters/mean"] == 5 / 8
+    assert line["frac_reward_zero_std"] == 0.5
+    assert line["num_tokens"] == 8 * line["completions/mean_length"]
+    assert line["grad_norm"] > 0
 
 
 VARIANTS = {
