@@ -23,21 +23,24 @@ import torch
 
 from .distributed import LaunchError, gather_objects, process_count, process_index
 from .experience import Experience
-from .policy import Policy
+from .policy import ModelError, Policy
 from .recipe_file import RecipeError
 from .writing import opened
 
 __all__ = [
+    "STATE",
     "DamagedCheckpoint",
     "Position",
     "checkpoints",
     "latest_checkpoint",
     "load_checkpoint",
     "load_newest",
+    "load_weights",
     "save_checkpoint",
 ]
 
 PARTIAL = ".partial"
+STATE = "state.pt"
 # What cannot change between a checkpoint and the run that goes on from it; all else can, learning rate and guards first.
 FIXED = ("model_name_or_path", "use_peft", "lora_r", "lora_alpha", "lora_target_modules", "seed", "data")
 # Where these change, what was sampled and is not learnt yet is sampled anew.
@@ -82,7 +85,7 @@ class Position:
 def checkpoints(folder: Path) -> list[Path]:
     """Return the checkpoints of a run that are whole, the oldest first."""
     found = (folder / "checkpoints").glob("step-*")
-    return sorted(path for path in found if path.suffix != PARTIAL and (path / "state.pt").exists())
+    return sorted(path for path in found if path.suffix != PARTIAL and (path / STATE).exists())
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
@@ -115,7 +118,7 @@ def save_checkpoint(
     learnt = policy.gathered(learnt, keep=first)
     if first:
         shared = {"recipe": json.dumps(recipe, default=str), "processes": process_count(), **learnt}
-        _save(shared, partial / "state.pt")
+        _save(shared, partial / STATE)
     if policy.is_adapter:
         policy.save(partial / "adapter", here=first)
     _wait()
@@ -194,9 +197,28 @@ def load_checkpoint(
     return _restore(*_read(path, recipe), policy, optimizer, recipe)
 
 
+def load_weights(path: Path, policy: Policy) -> None:
+    """Put the weights of a checkpoint into a policy, to be evaluated; in one process.
+
+    Raises DamagedCheckpoint, and ModelError if they are another model's.
+    """
+    weights = _loaded(path / STATE)["weights"]
+    if _shapes(weights) != _shapes(policy.trainable):
+        raise ModelError(
+            f"the weights in {path} do not fit {policy.name}: give their own model, model_name_or_path=MODEL"
+        )
+    with torch.no_grad():
+        for name, weight in policy.trainable.items():
+            weight.copy_(weights[name])
+
+
+def _shapes(weights: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(each.shape) for name, each in weights.items()}
+
+
 def _read(path: Path, recipe: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what a checkpoint holds for all processes, and for this one; raises as `load_checkpoint` does."""
-    shared = _loaded(path / "state.pt")
+    shared = _loaded(path / STATE)
     theirs, ours = json.loads(shared["recipe"]), _plain_recipe(recipe)
     for name in FIXED:
         if theirs.get(name) != ours.get(name):

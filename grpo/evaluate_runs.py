@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from .checkpoint import latest_checkpoint
+from .checkpoint import STATE, DamagedCheckpoint, latest_checkpoint, load_weights
 from .eval_record import Evaluation
 from .evaluate import Evaluator, Row
 from .policy import ModelError, Policy, TargetError, open_policy
@@ -26,14 +26,16 @@ Evaluated = tuple[Path | None, Evaluation, list[Row]]
 
 
 def newest_trained(folder: Path) -> Path | None:
-    """Return what was trained last in the folder of a run: its result, or the adapter of its newest checkpoint.
+    """Return what was trained last in the folder of a run: its result, or what its newest checkpoint holds.
 
     A checkpoint's folder, the folder of checkpoints, and an adapter's or a model's own will do as well. None: there is
-    nothing; checkpoints of a run that trains all weights hold no model.
+    nothing. Of a checkpoint it is the adapter's folder, or its own where all weights are trained.
     """
-    newest = latest_checkpoint(folder.parent if folder.name == "checkpoints" else folder)
-    places = [folder, folder / "adapter", folder / "model", *([newest / "adapter"] if newest else [])]
+    newest = latest_checkpoint(folder.parent if folder.name == "checkpoints" else folder) or folder
+    places = [folder, folder / "adapter", folder / "model", newest / "adapter"]
     written = [file for place in places for name in (ADAPTER, MODEL) if (file := place / name).is_file()]
+    if (newest / STATE).is_file() and not (newest / "adapter").is_dir():
+        written.append(newest / STATE)
     return max(written, key=lambda file: file.stat().st_mtime_ns).parent if written else None
 
 
@@ -47,7 +49,7 @@ def before_and_after(
     """Yield the evaluation of the model as it is (None), then of what was trained, those that are asked for.
 
     Each with a row for each response, as `evaluate` returns it, and the model's name.
-    trained  folder of an adapter or of a whole model; None: there is none
+    trained  folder of an adapter, of a whole model, or of a checkpoint of one; None: there is none
 
     Raises ModelError for a model that cannot be loaded, or an adapter that does not fit it, before anything is evaluated.
     """
@@ -73,8 +75,20 @@ def before_and_after(
         if before:
             yield run(open_policy(settings), None)
         if trained is not None:
-            plain = settings.model_copy(update={"model_name_or_path": str(trained), "beta": 0.0})
-            yield run(open_policy(plain), trained)
+            yield run(_open_model(trained, settings), trained)
+
+
+def _open_model(trained: Path, settings: Settings) -> Policy:
+    """Return the model of a folder, or of a checkpoint of a run that trains all weights."""
+    alone = {"beta": 0.0}  # without a reference
+    if not (trained / STATE).is_file():
+        return open_policy(settings.model_copy(update=alone | {"model_name_or_path": str(trained)}))
+    policy = open_policy(settings.model_copy(update=alone | {"use_peft": False}))
+    try:
+        load_weights(trained, policy)
+    except DamagedCheckpoint as error:
+        raise ModelError(f"{trained} cannot be read ({error})") from error
+    return policy
 
 
 def _open_with(adapter: Path, settings: Settings, tell: Callable[[str], None]) -> tuple[Policy, dict[str, Tensor]]:

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
-from assay.grpo.evaluate_runs import before_and_after, newest_trained
-from assay.grpo.policy import ModelError, open_policy
-from assay.grpo.recipe import Recipe
-from assay.grpo.settings import Settings
+from assay.grpo.checkpoint import Position, save_checkpoint  # noqa: E402
+from assay.grpo.evaluate_runs import before_and_after, newest_trained  # noqa: E402
+from assay.grpo.policy import ModelError, open_policy  # noqa: E402
+from assay.grpo.recipe import Recipe  # noqa: E402
+from assay.grpo.settings import Settings  # noqa: E402
 
 
 def recipe(model: Path) -> Recipe:
@@ -98,3 +99,26 @@ def test_what_was_trained_last_is_found(tmp_path: Path) -> None:
     assert newest_trained(run) == run / "adapter"
     os.utime(result, (0, 0))  # the run was gone on with, and cut off
     assert newest_trained(run) == steps[1] / "adapter"
+
+
+def test_a_checkpoint_of_all_weights_is_evaluated(tiny_model: Path, other: Any, tmp_path: Path) -> None:
+    whole = recipe(tiny_model)
+    whole = whole.model_copy(update={"settings": whole.settings.model_copy(update={"use_peft": False})})
+    policy = open_policy(whole.settings, "cpu")
+    optimizer = torch.optim.SGD(policy.trainable.values(), lr=0.0)
+    ((_, _, rows),) = before_and_after(whole, None)
+    with torch.no_grad():
+        for weight in policy.trainable.values():
+            weight.neg_()
+    step = save_checkpoint(tmp_path, Position(step=5), policy, optimizer, 2, {})
+    for folder in (tmp_path, tmp_path / "checkpoints", step):
+        assert newest_trained(folder) == step
+    (before, _, same), (after, _, changed) = before_and_after(whole, step)
+    assert (before, after) == (None, step)
+    assert [row["response"] for row in same] == [row["response"] for row in rows]
+    assert [row["response"] for row in changed] != [row["response"] for row in rows]
+    with pytest.raises(ModelError, match=r"the weights in .*step-000005 do not fit "):
+        list(before_and_after(recipe(other(num_hidden_layers=1)), step))
+    (step / "state.pt").write_bytes(b"")
+    with pytest.raises(ModelError, match=r"step-000005 cannot be read \(state\.pt: "):
+        list(before_and_after(whole, step))
