@@ -72,6 +72,7 @@ def assay(settings: dict[str, Any], answer: Any) -> None:
             f"per_device_train_batch_size={PROMPTS * GROUP}",
             "gradient_accumulation_steps=1",
             f"beta={BETA}",
+            "dynamic_sampling=off",
             "lora_r=16",
             "lora_alpha=32",
             "loss_type=dapo",

@@ -1,12 +1,12 @@
 """How fast and how lean is a GRPO step, beside TRL's? One table, in CPU seconds of one thread.
 
-    python benchmarks/grpo_step.py [--rounds 3] [--model FOLDER] [--vllm PYTHON]
+    python benchmarks/grpo_step.py [--rounds 3] [--model FOLDER] [--only NAMES]
 
 SmolLM2-135M, a LoRA adapter of rank 16 on all projections, 2 prompts of the sums recipe, 8 completions each of 64 tokens
 (forced), beta 0.04. Each contender is a process of its own; they take turns, a step each, and the first round, which warms
 up, does not count. TRL runs in several settings, of which the best counts for each figure: for time, float32 and bfloat16;
 for memory also with gradient checkpointing and one completion in a pass. Memory is the largest resident set of the process,
-interpreter and libraries included. --vllm names a Python that has vLLM, whose generation is then timed as well.
+interpreter and libraries included. vllm_generation.py times the same generation by vLLM, in an environment of its own.
 """
 
 from __future__ import annotations
