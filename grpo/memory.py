@@ -35,9 +35,10 @@ NF4 = (4 + 8 / 64 + 32 / (64 * 256)) / 8
 HALF = 2
 PACKED = 512  # fbgemm packs fp16 weights in blocks of so many inputs, the last one filled up
 
-# Of native_rollouts.py and group_cache.py, which cannot be imported without torch; a test compares them.
+# Of native_rollouts.py, group_cache.py and packed_weights.py, which cannot be imported without torch; a test compares them.
 CACHE_BYTES = 1 << 30
 ENCODED = 2048
+SLICE = 4096
 
 
 class PlanError(ValueError):
@@ -49,7 +50,7 @@ class Plan:
     """What is to be run; names are those of `Settings` where it has them.
 
     compute   type of activations, where it is not that of the weights
-    form      of the weights that are sampled from: fp16 on CPUs that compute in float32 (packed_weights.py), or plain
+    form      of the weights that are sampled from, as packed_weights.py chooses it: fp16 or plain are copies, shared none
     device    "cpu" where AdamW goes tensor by tensor; "cuda" where it takes all at once
     shard     several devices: each holds everything (ddp), or its share of weights, gradients and state (fsdp)
     """
@@ -68,6 +69,7 @@ class Plan:
     devices: int = 1
     shard: str = "ddp"
     value_head: bool = False
+    keep_rollout_weights: bool = True
     compute: str | None = None
     form: str = "plain"
     device: str = "cuda"
@@ -100,6 +102,11 @@ class Plan:
     def stored(self) -> int:
         """Bytes of a number in the type of frozen weights."""
         return WIDTHS[self.dtype]
+
+    @property
+    def beside(self) -> bool:
+        """Whether adapters lie beside the weights that are sampled from, and all of it stays between samplings."""
+        return self.form == "shared" or (self.form == "fp16" and self.keep_rollout_weights)
 
     @property
     def sampled(self) -> int:
@@ -172,7 +179,8 @@ def estimate(plan: Plan, setup: Setup, *, own: bool | None = None) -> Estimate:
         weights, gradients, optimizer = (-(-part // plan.devices) for part in (weights, gradients, optimizer))
         # Whole are two layers, one at work and one on its way, and all that lies outside of layers (sharded.py).
         gathered = plan.width * (2 * shape.linear // shape.layers + shape.embedding * (1 if shape.tied else 2))
-    resident = weights + optimizer
+    kept = _copies(plan, setup) if own and setup == "LoRA-GRPO" and plan.beside else 0
+    resident = weights + optimizer + kept
 
     # Gradients of an earlier part of the same update are there from the start; otherwise they come as activations go.
     parts = -(-plan.sampled // plan.rows) if own else plan.gradient_accumulation_steps
@@ -195,7 +203,7 @@ def estimate(plan: Plan, setup: Setup, *, own: bool | None = None) -> Estimate:
         own_pass.logits,
         rollouts,
         {
-            "rollout": resident + gathered + rollouts,
+            "rollout": resident + gathered + rollouts - kept,
             "scores": resident + gathered + max(other.forward, other.scores),
             "training": resident + gathered + training,
             "update": resident + update,
@@ -280,26 +288,41 @@ def _rollouts(plan: Plan, setup: Setup, own: bool) -> int:
     inner = plan.width * encoded * (3 * shape.hidden + 3 * shape.intermediate)
     # The logits of this token and of the last; scores of attention and their softmax.
     step = rows * (2 * FLOAT * shape.vocabulary + shape.heads * length * (plan.width + FLOAT))
-    merged = _merged(plan, setup)
-    return merged + max(_wide(plan, setup), cache + max(step, inner))
+    return _copies(plan, setup) + max(_wide(plan, setup), cache + max(step, inner))
 
 
-def _merged(plan: Plan, setup: Setup) -> int:
-    """Return the bytes of the weights that completions are sampled from: fused, with adapters merged in."""
+def _copies(plan: Plan, setup: Setup) -> int:
+    """Return the bytes of what is made of the weights to sample from: fused, with adapters merged in or beside."""
     shape = plan.shape
+    stored = FLOAT if setup == "GRPO" else plan.stored
+    adapters = _adapters_beside(plan) if plan.beside and setup == "LoRA-GRPO" else 0
+    if plan.form == "shared":
+        rows = {shape.vocabulary: shape.hidden, shape.intermediate: shape.hidden, shape.hidden: shape.intermediate}
+        largest = max(min(SLICE, out) * each for out, each in rows.items())  # widened at one time
+        return adapters + (plan.width * largest if plan.width != stored else 0)
     if plan.form == "fp16":
         hidden, inner, attention = (
             -(-size // PACKED) * PACKED for size in (shape.hidden, shape.intermediate, shape.attention)
         )
         layer = hidden * (shape.attention + 2 * shape.kv + 2 * shape.intermediate)
         layer += (attention + inner) * shape.hidden
-        return HALF * (shape.layers * layer + hidden * shape.vocabulary)
-    stored = FLOAT if setup == "GRPO" else plan.stored
+        return adapters + HALF * (shape.layers * layer + hidden * shape.vocabulary)
     return plan.width * (shape.linear + (shape.embedding if plan.width != stored else 0))
+
+
+def _adapters_beside(plan: Plan) -> int:
+    """Return the bytes of adapters fused like the layers they belong to: A one below the other, B in blocks, else zero."""
+    shape, rank = plan.shape, plan.lora_r
+    hidden, inner, attention = shape.hidden, shape.intermediate, shape.attention
+    down = 3 * hidden + attention + 2 * hidden + inner
+    up = 3 * (attention + 2 * shape.kv) + hidden + 2 * (2 * inner) + hidden
+    return plan.width * shape.layers * rank * (down + up)
 
 
 def _wide(plan: Plan, setup: Setup) -> int:
     """Return the bytes at work while those are made: gate and up in float32, apart and joined; or the head."""
+    if plan.form == "shared":
+        return 0
     stored = FLOAT if setup == "GRPO" else plan.stored
     head = FLOAT * plan.shape.embedding if plan.form == "fp16" and stored != FLOAT else 0
     return max(FLOAT * 4 * plan.shape.hidden * plan.shape.intermediate, head)

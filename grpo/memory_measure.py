@@ -209,6 +209,7 @@ class _Run:
             num_generations=plan.num_generations,
             max_completion_length=plan.max_completion_length,
             beta=0.04 if plan.beta else 0.0,
+            keep_rollout_weights=plan.keep_rollout_weights,
         )
         self.policy = _random_policy(config, self.settings, place)
         self.learner = Learner(self.policy, self.settings, Guards(self.settings))
@@ -225,7 +226,7 @@ class _Run:
         draw = random.Random(0)
         length = plan.max_completion_length
         sampling = Sampling(length, min_tokens=length)
-        rollouts = NativeRollouts(self.policy)
+        rollouts = NativeRollouts(self.policy, keep=plan.keep_rollout_weights)
         self.form = rollouts.form
         for step in range(1, UPDATES + 1):
             prompts = [[draw.randrange(self.vocabulary) for _ in range(plan.prompt_length)] for _ in range(plan.groups)]

@@ -12,12 +12,20 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 
-from assay.grpo import group_cache, logprobs, memory, memory_activations, native_rollouts  # noqa: E402
+from assay.grpo import (  # noqa: E402
+    group_cache,
+    logprobs,
+    memory,
+    memory_activations,
+    native_rollouts,
+    packed_weights,
+)
 from assay.grpo.memory import SETUPS, Plan, PlanError, estimate  # noqa: E402
 from assay.grpo.memory_activations import packed_pass, padded_pass  # noqa: E402
 from assay.grpo.memory_cards import CARDS, advice, card_of, remedy, usable  # noqa: E402
 from assay.grpo.memory_measure import measure  # noqa: E402
 from assay.grpo.model_shapes import ModelShape, ShapeError, read_shape  # noqa: E402
+from assay.grpo.settings import Settings  # noqa: E402
 
 GIB = 1 << 30
 SIZES = {
@@ -106,6 +114,8 @@ def test_constants_are_those_of_the_loop() -> None:
     assert memory_activations.BLOCK_BYTES == logprobs.BLOCK_BYTES
     assert memory.CACHE_BYTES == native_rollouts.CACHE_BYTES
     assert memory.ENCODED == group_cache.CHUNK
+    assert memory.SLICE == packed_weights.SLICE
+    assert Plan(SEVEN).keep_rollout_weights == Settings.model_fields["keep_rollout_weights"].default
 
 
 def allocated(work: Any) -> int:
@@ -369,10 +379,12 @@ def test_checkpointing_is_advised_before_what_changes_the_run() -> None:
 
 
 @pytest.mark.slow
-def test_a_real_run_takes_what_is_predicted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_real_run_takes_what_is_predicted(tmp_path: Path, kept: bool) -> None:
     """Large enough that tensors outweigh what Python itself takes: about 250 MiB."""
     sizes = {"hidden_size": 512, "intermediate_size": 1408, "num_attention_heads": 8, "vocab_size": 16000}
     model = written(tmp_path, SIZES | sizes | {"model_type": "llama", "tie_word_embeddings": True})
-    plan = Plan(read_shape(model), dtype="float32", prompt_length=32, max_completion_length=48)
+    plan = Plan(read_shape(model), dtype="bfloat16", prompt_length=32, max_completion_length=48)
+    plan = replace(plan, keep_rollout_weights=kept, gradient_checkpointing=True)
     found = measure(model, plan, "LoRA-GRPO", timeout=300)
     assert abs(found.off) <= 0.10, found
