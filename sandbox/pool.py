@@ -30,7 +30,8 @@ MOST_CHARACTERS = 10_000_000  # of a program, and of all its tests; each may tak
 TOO_LONG = f"{MOST_CHARACTERS:,} is the most"
 CLOSED = "this sandbox was closed; open another with open_sandbox()"
 RETRIES = 4  # of a run whose sandbox died: it may have been killed from outside
-QUICK = 2.0  # seconds, start included, above which there is one retry alone
+# Seconds and time limits that a run whose sandboxes died may have had in all; beyond, there is one retry alone.
+QUICK, LONG = 2.0, 1.5
 RESTART_SECONDS = 90.0  # how long a lost sandbox may take to come back: an engine may be restarting
 KNOWN_GOOD = ("def known_good(x):\n    return x + 1\n", AssertTests(["assert known_good(1) == 2"]))
 
@@ -98,14 +99,15 @@ class Sandbox:
         return _judgement(words, time.perf_counter() - clock[0])
 
     def _attempts(self, solution: str, tests: AssertTests | StdioTests, clock: list[float]) -> list[Any]:
-        """Judge until a sandbox survives it; give up after RETRIES, or after one where the run was no short one."""
+        """Judge until a sandbox survives it; give up after RETRIES, or after one where the runs were long."""
+        spent = 0.0
         try:
             for retry in range(1 + RETRIES):
-                begin = time.monotonic()
                 try:
                     return self._attempt(solution, tests, retry > 0, clock)
                 except WorkerDied:
-                    if retry and time.monotonic() - begin > QUICK:
+                    spent += time.perf_counter() - clock[0]  # of runs alone: a busy machine starts slowly
+                    if retry and spent > QUICK + LONG * self.limits.wall_seconds:
                         break
             try:
                 words = self._attempt(*KNOWN_GOOD, True)

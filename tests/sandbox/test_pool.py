@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -80,6 +81,30 @@ def test_who_kills_every_sandbox_earns_nothing() -> None:
         assert "known good" in judgement.detail
         assert box.judge(KNOWN_GOOD[0], TESTS).status is Status.CORRECT
         assert len(FakeWorker.alive) <= 2
+
+
+def test_who_kills_late_is_retried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that it cannot have five times its time; how long sandboxes take to start does not count."""
+    runs = []
+
+    def late(solution: str) -> list[Any]:
+        if solution == KNOWN_GOOD[0]:
+            return RIGHT
+        runs.append(solution)
+        time.sleep(0.06)
+        return dies(solution)
+
+    monkeypatch.setattr(pool, "QUICK", 0.0)
+    with sandbox(late) as box:
+        box.limits = replace(Limits(), wall_seconds=0.05)
+        assert box.judge("late", TESTS).status is Status.CRASHED
+        assert len(runs) == 2
+        runs.clear()
+        box.limits = replace(Limits(), wall_seconds=5.0)
+        real = box._start
+        monkeypatch.setattr(box, "_start", lambda: time.sleep(0.3) or real())  # type: ignore[func-returns-value]
+        assert box.judge("early", TESTS).status is Status.CRASHED
+        assert len(runs) == 5
 
 
 def test_where_good_programs_die_too_there_is_no_verdict() -> None:
