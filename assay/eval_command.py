@@ -111,7 +111,7 @@ def _say_what(place: Path | None, folder: Path, *, named: bool, before: bool) ->
     """Say what of a folder is evaluated, where that is not plain; named: the folder was, by --adapter."""
     if place is None and named:
         raise click.UsageError(
-            f"--adapter {folder}: it holds no adapter_config.json and no config.json, nor a run's checkpoint of an adapter"
+            f"--adapter {folder}: it holds no adapter_config.json and no config.json, nor a run's checkpoint"
         )
     if place is None and not before:
         raise click.UsageError(f"{folder} holds nothing trained, and --no-before leaves nothing else to evaluate")

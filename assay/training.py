@@ -47,7 +47,6 @@ def recipe_of(name: str, overrides: Sequence[str]) -> Recipe:
     with wrong_use():
         from .grpo.recipe import load_recipe
 
-        # A file name, or a second recipe, where a setting belongs is worth a word of its own.
         recipe = load_recipe(name, overrides)
         notices = recipe.notices()
     for notice in notices:
@@ -136,14 +135,14 @@ def table(columns: Sequence[tuple[str, Evaluation]]) -> Any:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(f"{columns[0][1].problems} held-out problems")
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    made.add_column(f"{columns[0][1].problems} held-out problems")
     for name, _ in columns:
-        table.add_column(name, justify="right")
+        made.add_column(name, justify="right")
 
     def row(name: str, cells: Sequence[str | None]) -> None:
         if any(cells):
-            table.add_row(name, *[cell or "-" for cell in cells])
+            made.add_row(name, *[cell or "-" for cell in cells])
 
     records = [record for _, record in columns]
 
@@ -160,4 +159,4 @@ def table(columns: Sequence[tuple[str, Evaluation]]) -> Any:
     row("cut off", [f"{record.clipped_ratio:.0%}" for record in records])
     if any(record.no_verdict for record in records):
         row("without a verdict", [str(record.no_verdict) for record in records])
-    return table
+    return made

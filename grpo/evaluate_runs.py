@@ -51,7 +51,7 @@ def before_and_after(
     Each with a row for each response, as `evaluate` returns it, and the model's name.
     trained  folder of an adapter, of a whole model, or of a checkpoint of one; None: there is none
 
-    Raises ModelError for a model that cannot be loaded, or an adapter that does not fit it, before anything is evaluated.
+    Raises ModelError for what cannot be loaded, or does not fit the model; of an adapter before anything is evaluated.
     """
     settings = recipe.settings
     with recipe.open_reward() as reward:

@@ -23,6 +23,7 @@ from typing import Any
 from .syscalls import (
     ADDRESS_FAMILIES,
     ALLOWED,
+    FILE_REQUESTS,
     FORBIDDEN,
     NEW_NAMESPACES,
     NUMBERS,
@@ -41,6 +42,7 @@ def profile() -> str:
         {"names": sorted(names), "action": "SCMP_ACT_ALLOW", "args": []} for names in ALLOWED.values()
     ]
     rules.append(_allow("clone", 0, NEW_NAMESPACES, "SCMP_CMP_MASKED_EQ", 0))
+    rules += [_allow("fcntl", 1, value, "SCMP_CMP_EQ") for value in FILE_REQUESTS]
     rules += [_allow("personality", 0, value, "SCMP_CMP_EQ") for value in PERSONALITIES]
     rules += [
         _allow(name, 0, family, "SCMP_CMP_EQ") for name, families in ADDRESS_FAMILIES.items() for family in families
@@ -97,6 +99,7 @@ def bpf_filter(machine: str | None = None) -> bytes:
     # Of these only the low half of the argument is looked at: the kernel takes an int and drops the rest.
     code += _looked_at(numbers["clone"], 0, _refuse_if([(ANY_BIT, NEW_NAMESPACES)], errno.EPERM))
     code += _looked_at(numbers["ioctl"], 1, _refuse_if([(EQUAL, value) for value in TERMINAL_REQUESTS], errno.EPERM))
+    code += _looked_at(numbers["fcntl"], 1, _refuse_unless(FILE_REQUESTS, errno.EPERM))
     code += _looked_at(numbers["personality"], 0, _refuse_unless(PERSONALITIES, errno.EPERM))
     for name, families in ADDRESS_FAMILIES.items():
         code += _looked_at(numbers[name], 0, _refuse_unless(families, errno.EAFNOSUPPORT))

@@ -1,7 +1,7 @@
 """The system calls of Linux, in groups: what programs in a sandbox may call, what they may not, and why.
 
 ALLOWED is complete: what is in neither table does not exist for a program in a container. A call under a condition
-(clone, personality, socket, socketpair) is in none of the groups, its condition is in the constants at the end.
+(clone, fcntl, personality, socket, socketpair) is in none of the groups, its condition is in the constants at the end.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from errno import ENOSYS, EPERM
 __all__ = [
     "ADDRESS_FAMILIES",
     "ALLOWED",
+    "FILE_REQUESTS",
     "FORBIDDEN",
     "NEW_NAMESPACES",
     "NUMBERS",
@@ -29,7 +30,7 @@ ALLOWED: dict[str, frozenset[str]] = {
         lseek stat lstat fstat newfstatat statx statfs fstatfs access faccessat faccessat2 readlink readlinkat getdents
         getdents64 getcwd chdir fchdir mkdir mkdirat rmdir rename renameat renameat2 link linkat unlink unlinkat symlink
         symlinkat chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat umask truncate ftruncate fallocate
-        fadvise64 readahead fsync fdatasync sync_file_range flock fcntl dup dup2 dup3 ioctl utime utimes futimesat
+        fadvise64 readahead fsync fdatasync sync_file_range dup dup2 dup3 ioctl utime utimes futimesat
         utimensat sendfile copy_file_range getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr
         mknod mknodat"""  # mknod: of pipes; devices need a capability
     ),
@@ -111,6 +112,11 @@ FORBIDDEN: dict[str, tuple[frozenset[str], int, str]] = {
         EPERM,
         "the kernel's key rings know no container: what one run leaves there, the next would find",
     ),
+    "locks of whole files": (
+        _names("flock"),
+        EPERM,
+        "it locks what can only be read, as the files that sandboxes under bubblewrap share: a word from one run to another",
+    ),
     "System V IPC": (
         _names("shmget shmat shmctl shmdt msgget msgsnd msgrcv msgctl semget semop semtimedop semctl"),
         ENOSYS,
@@ -183,6 +189,11 @@ PERSONALITIES = (0xFFFFFFFF, 0x0)
 # crypto and some forty more are seldom used code in the kernel.
 ADDRESS_FAMILIES = {"socket": (1, 2, 10), "socketpair": (1,)}
 
+# What fcntl() may be asked: F_DUPFD to F_SETFL, F_SETLK to F_GETSIG, F_OFD_SETLK, F_OFD_SETLKW, F_DUPFD_CLOEXEC to
+# F_GET_SEALS. Not who holds a lock, nor for a lease or word of what happens in a folder: these tell what a neighbour does
+# with a file that both may read.
+FILE_REQUESTS = (0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 37, 38, 1030, 1031, 1032, 1033, 1034)
+
 # TIOCSTI and TIOCLINUX type into the terminal that the sandbox was started from.
 TERMINAL_REQUESTS = (0x5412, 0x541C)
 
@@ -199,7 +210,7 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
     io_uring_register:427:427 io_setup:206:0 io_destroy:207:1 io_submit:209:2 io_cancel:210:3 io_getevents:208:4
     bpf:321:280 perf_event_open:298:241 userfaultfd:323:282 ptrace:101:117 process_vm_readv:310:270
     process_vm_writev:311:271 process_madvise:440:440 process_mrelease:448:448 kcmp:312:272 pidfd_getfd:438:438
-    move_pages:279:239 migrate_pages:256:238 add_key:248:217 request_key:249:218 keyctl:250:219 shmget:29:194
+    move_pages:279:239 migrate_pages:256:238 flock:73:32 add_key:248:217 request_key:249:218 keyctl:250:219 shmget:29:194
     shmat:30:196 shmctl:31:195 shmdt:67:197 msgget:68:186 msgsnd:69:189 msgrcv:70:188 msgctl:71:187 semget:64:190
     semop:65:193 semtimedop:220:192 semctl:66:191 mq_open:240:180 mq_unlink:241:181 mq_timedsend:242:182
     mq_timedreceive:243:183 mq_notify:244:184 mq_getsetattr:245:185 memfd_create:319:279 memfd_secret:447:447
@@ -213,7 +224,7 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
     nfsservctl:180:42 settimeofday:164:170 clock_settime:227:112 adjtimex:159:171 clock_adjtime:305:266
     sched_setscheduler:144:119 sched_setparam:142:118 sched_setattr:314:274 sched_getattr:315:275 ioprio_set:251:30
     mbind:237:235 set_mempolicy:238:237 set_mempolicy_home_node:450:450 mlockall:151:230 munlockall:152:231
-    ioctl:16:29 personality:135:92 socket:41:198 socketpair:53:199
+    ioctl:16:29 fcntl:72:25 personality:135:92 socket:41:198 socketpair:53:199
     """.split()
     )
 }

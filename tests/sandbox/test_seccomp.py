@@ -19,7 +19,7 @@ from assay.sandbox.engine import connect
 from assay.sandbox.errors import SandboxUnavailable
 from assay.sandbox.image import ensure_image
 from assay.sandbox.seccomp import bpf_filter, profile
-from assay.sandbox.syscalls import ADDRESS_FAMILIES, ALLOWED, FORBIDDEN, NUMBERS
+from assay.sandbox.syscalls import ADDRESS_FAMILIES, ALLOWED, FILE_REQUESTS, FORBIDDEN, NUMBERS
 
 MACHINE = platform.machine()
 REQUIRED = os.environ.get("ASSAY_REQUIRE", "").split(",")
@@ -96,6 +96,8 @@ def forbidden() -> dict[str, str]:
         lines[f"clone-{bit}"] = f"clone-{bit} {number('clone')} {1 << bit | 17}"
     lines["clone-high"] = f"clone-high {number('clone')} {1 << 40 | 1 << 28 | 17}"  # the kernel drops the upper half
     lines["personality-fixed"] = f"personality-fixed {number('personality')} {0x40000}"
+    for request in (5, 36, 1024, 1025, 1026, 1 << 32 | 1026):  # who holds a lock, leases, notices about a folder
+        lines[f"fcntl-{request}"] = f"fcntl-{request} {number('fcntl')} 0 {request}"
     for family in (3, 4, 9, 16, 17, 29, 38, 40, 1 << 32 | 16):
         lines[f"socket-{family}"] = f"socket-{family} {number('socket')} {family} 2"
     lines["socketpair-inet"] = f"socketpair-inet {number('socketpair')} 2 1"
@@ -104,6 +106,7 @@ def forbidden() -> dict[str, str]:
 
 def allowed() -> dict[str, str]:
     lines = {f"socket-{family}": f"socket-{family} {number('socket')} {family} 1" for family in (1, 2, 10)}
+    lines |= {f"fcntl-{request}": f"fcntl-{request} {number('fcntl')} 0 {request}" for request in (0, 1, 3, 1030)}
     return lines | {"personality": f"personality {number('personality')} {0xFFFFFFFF}"}
 
 
@@ -182,6 +185,7 @@ def test_the_calls_do_fail_by_the_filter() -> None:
     other = [name for name, error in found.items() if name in wanted and error != wanted[name]]
     assert len(other) > 40, found
     assert found["socket-16"] == 0  # netlink
+    assert found["fcntl-1025"] == 0  # which lease
 
 
 def test_allowed_sockets_and_questions_pass(confined: Run) -> None:
@@ -218,7 +222,7 @@ def test_no_call_is_both_allowed_and_forbidden() -> None:
     for names in (
         *ALLOWED.values(),
         *(group[0] for group in FORBIDDEN.values()),
-        {"clone", "personality"},
+        {"clone", "fcntl", "personality"},
         ADDRESS_FAMILIES,
     ):
         assert not seen & set(names)
@@ -245,7 +249,7 @@ def test_the_filter_read_step_by_step(machine: str) -> None:
     assert len(program) // 8 < 4096  # what the kernel takes
     for name, pair in NUMBERS.items():
         nr = pair[machine == "aarch64"]
-        if nr is None or name in ("clone", "ioctl", "personality", "socket", "socketpair"):
+        if nr is None or name in ("clone", "fcntl", "ioctl", "personality", "socket", "socketpair"):
             continue
         assert interpret(program, nr, arch, [0] * 6) & 0xFFFF0000 == 0x00050000, name
     assert interpret(program, 63, arch, [0] * 6) == allow  # uname, read
@@ -255,6 +259,9 @@ def test_the_filter_read_step_by_step(machine: str) -> None:
     for family in range(60):
         wanted = allow if family in (1, 2, 10) else 0x00050000 | errno.EAFNOSUPPORT
         assert interpret(program, number("socket", machine) or 0, arch, [family]) == wanted
+    for request in range(1100):
+        wanted = allow if request in FILE_REQUESTS else 0x00050000 | errno.EPERM
+        assert interpret(program, number("fcntl", machine) or 0, arch, [3, request]) == wanted
     other = 0xC00000B7 if machine == "x86_64" else 0xC000003E
     assert interpret(program, 63, other, [0] * 6) == 0x80000000
     assert interpret(program, 63, 0x40000003, [0] * 6) == 0x80000000  # 32 bits
