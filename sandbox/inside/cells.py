@@ -68,7 +68,6 @@ class UserCell:
         self.seal, self.watched = seal, watched
         self.first_to_go = os.open("/proc/self/oom_score_adj", os.O_RDWR)
         self.usual = os.pread(self.first_to_go, 16, 0)
-        self.load = os.open("/proc/loadavg", os.O_RDONLY)
         self.runs = self.examiners = 0
         self.candidate = self.examiner = 0
 
@@ -121,11 +120,6 @@ class UserCell:
 
     ended = staticmethod(has_ended)
 
-    def _was_last(self, pid: int) -> bool:
-        """Tell whether this process was the last that was started here: then it had no children and no threads."""
-        words = os.pread(self.load, 100, 0)
-        return int(words[words.rindex(b" ") :]) == pid
-
     def kill(self, pid: int) -> None:
         """Kill all processes of the run; `end_candidate` is still to come."""
         os.setresuid(0, self.candidate, 0)
@@ -157,7 +151,7 @@ class UserCell:
             os.kill(-1, signal.SIGKILL)
             ended = how_it_ended(pid)
             patience = 0.0
-            while not self._was_last(pid) and _others(user):
+            while _is_at_work(user):
                 patience = patience or time.monotonic() + PATIENCE
                 if time.monotonic() > patience:
                     raise Dirty("processes that do not end")
@@ -171,17 +165,13 @@ class UserCell:
         return ended
 
 
-def _others(user: int) -> bool:
-    """Tell whether a process of this user is left, dead ones that nobody took included."""
-    numbers = [name for name in os.listdir("/proc") if name.isdigit()]
-    if len(numbers) <= 2:  # this process and, if it lives, the examiner
+def _is_at_work(user: int) -> bool:
+    """Tell whether a process or a thread of this user is left, dead ones that nobody took included."""
+    try:
+        os.getpriority(os.PRIO_USER, user)
+    except ProcessLookupError:
         return False
-    mark = f"\nUid:\t{user}\t"
-    for number in numbers:
-        with contextlib.suppress(OSError), open(f"/proc/{number}/status") as file:
-            if mark in file.read():
-                return True
-    return False
+    return True
 
 
 def empty(place: str) -> None:
