@@ -30,8 +30,8 @@ ENVIRONMENT = {
 
 # What programs import most, loaded before the first fork; the others load when they are imported, as anywhere.
 PRELOAD = (
-    "abc bisect collections collections.abc contextlib copy dataclasses datetime decimal enum fractions functools heapq "
-    "io itertools json math operator os random re string struct sys time types typing numpy"
+    "abc bisect collections collections.abc contextlib copy enum functools heapq io itertools json math operator os random re "
+    "string struct sys time types typing numpy"
 ).split()
 
 # Not importlib.abc, which brings tempfile, shutil and three libraries that compress: what a process has mapped, each fork

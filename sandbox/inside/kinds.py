@@ -8,13 +8,11 @@ A subclass of a container that brings methods of its own is OPAQUE: a test may c
 from __future__ import annotations
 
 import builtins
-import datetime
+import importlib
 import random
 import sys
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
 from collections.abc import Callable, Iterable
-from decimal import Decimal
-from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -29,24 +27,22 @@ class _Opaque:
 
 OPAQUE = _Opaque()
 
-DATES: dict[str, Any] = {
-    kind.__name__: kind for kind in (datetime.date, datetime.datetime, datetime.time, datetime.timedelta)
-}
+# Types of modules that few programs import, and whose memory each run would pay for; they are loaded when one comes.
+RARE = {"decimal": ("Decimal",), "fractions": ("Fraction",), "datetime": ("date", "datetime", "time", "timedelta")}
 VIEWS = {type({}.keys()): "dk", type({}.values()): "dv", type({}.items()): "di"}
-CONSTANTS: dict[str, Any] = {"Ellipsis": Ellipsis, "NotImplemented": NotImplemented, "utc": datetime.UTC}
+CONSTANTS: dict[str, Any] = {"Ellipsis": Ellipsis, "NotImplemented": NotImplemented}
 CLASSES: dict[str, type] = {
     f"{kind.__module__}.{kind.__qualname__}": kind
     for kind in [
         *(each for each in vars(builtins).values() if isinstance(each, type)),
         *(type(None), type(Ellipsis), type(NotImplemented)),
-        *(Counter, OrderedDict, defaultdict, deque, Decimal, Fraction),
-        *DATES.values(),
+        *(Counter, OrderedDict, defaultdict, deque),
     ]
 }
 NAMES = {kind: name for name, kind in CLASSES.items()}
 # As a value of the solution, one of these in an `except` clause of a test would hide that an assert of it failed.
 CATCHING = frozenset({AssertionError, Exception, BaseException})
-EXACT = frozenset({int, tuple, frozenset, bytes, complex, Decimal, Fraction, range, *DATES.values(), *VIEWS})
+EXACT = frozenset({int, tuple, frozenset, bytes, complex, range, *VIEWS})
 # Subclasses are cut to the first of these that they derive from.
 BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (int, int.__int__),
@@ -64,8 +60,6 @@ BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (frozenset, lambda value: frozenset(frozenset.__iter__(value))),
     (deque, lambda value: deque(deque.__iter__(value), value.maxlen)),
     (bytearray, bytearray),
-    (Decimal, lambda value: Decimal.__abs__(value).copy_sign(value)),
-    (Fraction, lambda value: Fraction(value.numerator, value.denominator)),
 )
 ATTEMPTS = 60  # orders in which the elements of a set are put in, for each size of its table
 CONTAINERS = (dict, list, tuple, set, frozenset, deque)
@@ -76,10 +70,22 @@ def _filled(empty: Any, value: Any) -> Any:
     return empty
 
 
+def _rare(made: Any) -> str:
+    """Return the name of a class if it is one of RARE, else ""."""
+    names = RARE.get(made.__module__, ()) if type(made.__module__) is str else ()
+    known = made.__name__ in names and getattr(sys.modules.get(made.__module__), made.__name__, None) is made
+    return made.__name__ if known else ""
+
+
+def _is_utc(value: Any) -> bool:
+    dates = sys.modules.get("datetime")
+    return dates is not None and value is dates.UTC
+
+
 def plain(value: Any) -> Any:
     """Return the value itself, its base value, or OPAQUE."""
     made: Any = type(value)
-    if made in EXACT or value is Ellipsis or value is NotImplemented or value is datetime.UTC:
+    if made in EXACT or value is Ellipsis or value is NotImplemented or _rare(made) or _is_utc(value):
         return value
     if isinstance(value, type):
         return value if class_name(value) else OPAQUE
@@ -103,6 +109,16 @@ def cut(value: Any) -> Any:
     for base, convert in BASES:
         if isinstance(value, base) and issubclass(type(value), base):
             return convert(value)
+    if "decimal" in sys.modules:
+        from decimal import Decimal
+
+        if issubclass(type(value), Decimal):
+            return Decimal.__abs__(value).copy_sign(value)
+    if "fractions" in sys.modules:
+        from fractions import Fraction
+
+        if issubclass(type(value), Fraction):
+            return Fraction(value.numerator, value.denominator)
     return OPAQUE
 
 
@@ -138,21 +154,22 @@ def parts(value: Any) -> tuple[str, Iterable[Any]]:
     made = type(value)
     if made is complex:
         return "z", (value.real, value.imag)
-    if made is Decimal:
+    rare = _rare(made)
+    if rare == "Decimal":
         return "D", (str(value),)
-    if made is Fraction:
+    if rare == "Fraction":
         return "F", (value.numerator, value.denominator)
+    if rare == "timedelta":
+        return "dt", ("timedelta", 0, value.days, value.seconds, value.microseconds)
+    if rare:
+        return "dt", (rare, getattr(value, "fold", 0), *_date_fields(value))
     if made is range or made is slice:
         return ("r" if made is range else "sl"), (value.start, value.stop, value.step)
     if made in VIEWS:
         return VIEWS[made], value
-    if made is datetime.timedelta:
-        return "dt", ("timedelta", 0, value.days, value.seconds, value.microseconds)
-    if made in DATES.values():
-        return "dt", (made.__name__, getattr(value, "fold", 0), *_date_fields(value))
     if value is Ellipsis or value is NotImplemented:
         return "k", (repr(value),)
-    if value is datetime.UTC:
+    if _is_utc(value):
         return "k", ("utc",)
     if isinstance(value, type):
         return "T", (class_name(value),)
@@ -171,7 +188,7 @@ def _date_fields(value: Any) -> list[Any]:
     found += [getattr(value, name) for name in names if hasattr(value, name)]
     if hasattr(value, "tzinfo") and value.tzinfo is not None:
         offset = value.utcoffset()
-        if not isinstance(value.tzinfo, datetime.timezone) or offset is None:
+        if not isinstance(value.tzinfo, sys.modules["datetime"].timezone) or offset is None:
             raise ValueError("a time zone that is no fixed offset cannot cross")
         found.append(offset)
     return found
@@ -184,6 +201,8 @@ def class_name(kind: type) -> str:
     """
     if kind in NAMES:
         return NAMES[kind]
+    if _rare(kind):
+        return f"{kind.__module__}.{kind.__name__}"
     top = kind.__module__.partition(".")[0]
     if not issubclass(kind, BaseException) or top not in sys.stdlib_module_names or top == "__main__":
         return ""
@@ -200,6 +219,8 @@ def named_class(names: str) -> type:
         if name in CLASSES:
             return CLASSES[name]
         module, _, short = name.rpartition(".")
+        if short in RARE.get(module, ()):
+            return getattr(importlib.import_module(module), short)  # type: ignore[no-any-return]
         found = (
             getattr(sys.modules.get(module), short, None) if module.split(".")[0] in sys.stdlib_module_names else None
         )
@@ -232,8 +253,12 @@ def built(kind: str, items: list[Any]) -> Any:
     if kind == "z":
         return complex(*items)
     if kind == "D":
+        from decimal import Decimal
+
         return Decimal(items[0])
     if kind == "F":
+        from fractions import Fraction
+
         return Fraction(*items)
     if kind == "r":
         return range(*items)
@@ -248,7 +273,7 @@ def built(kind: str, items: list[Any]) -> Any:
     if kind == "dt":
         return _date(*items)
     if kind == "k":
-        return CONSTANTS[items[0]]
+        return _utc() if items[0] == "utc" else CONSTANTS[items[0]]
     if kind == "T":
         return named_class(items[0])
     if kind == "p":
@@ -263,12 +288,22 @@ def built(kind: str, items: list[Any]) -> Any:
     raise Malformed(f"a value of the unknown kind {kind[:20]!r}")
 
 
+def _utc() -> Any:
+    from datetime import UTC
+
+    return UTC
+
+
 def _date(name: str, fold: int, *fields: Any) -> Any:
+    import datetime
+
+    if name not in RARE["datetime"]:
+        raise Malformed("a date of a kind that is none")
     zone: dict[str, Any] = {}
     if fields and isinstance(fields[-1], datetime.timedelta):
         zone = {"tzinfo": datetime.timezone(fields[-1])}
         fields = fields[:-1]
-    value = DATES[name](*fields, **zone)
+    value = getattr(datetime, name)(*fields, **zone)
     return value.replace(fold=fold) if fold else value
 
 

@@ -12,7 +12,7 @@ attribute of a function, class or module: `__globals__` would lead to the tests.
 from __future__ import annotations
 
 import copy
-import threading
+from _thread import get_ident  # threading itself is for those programs that have threads
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -54,7 +54,7 @@ class Peer:
         self.apply = apply
         self.objects = Objects(1 if trusting else 0, described, lambda *found: stand_in(self, *found))
         self.log = CallLog()
-        self.thread = threading.get_ident()
+        self.thread = get_ident()
         self.unverifiable = ""  # why, once something could not cross
         self.gone: str = ""  # why, once the other side is lost: "closed", "late" or what was malformed
         self.asked = 0
@@ -72,7 +72,7 @@ class Peer:
         keywords: Mapping[str, Any] | None = None,
     ) -> Any:
         """Return what the operation gives on the other side, or raise what it raises there."""
-        if threading.get_ident() != self.thread:
+        if get_ident() != self.thread:
             raise self.note("a call from a second thread")
         if self.gone:
             raise Gone(self.gone)

@@ -10,9 +10,8 @@ the same proxy, so identity counts.
 
 from __future__ import annotations
 
-import inspect
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +44,7 @@ PREDICATES = frozenset(
     "startswith endswith isalnum isalpha isascii isdecimal isdigit isidentifier islower isnumeric isprintable isspace "
     "istitle isupper issubset issuperset isdisjoint is_integer".split()
 )
+COROUTINE = 0x100  # CO_ITERABLE_COROUTINE: of a generator that types.coroutine() made awaitable
 CHUNK = 256  # most items that an iterator hands over at one time
 
 
@@ -66,7 +66,7 @@ def described(value: Any, item: Callable[[Any], Any]) -> list[Any]:
         return ["c", value.__name__, *_features(made)]
     if isinstance(value, FUNCTIONS):
         return ["f", getattr(value, "__name__", "function"), "__call__", "", ""]
-    if inspect.isawaitable(value):
+    if isinstance(value, Awaitable) or (made is types.GeneratorType and value.gi_code.co_flags & COROUTINE):
         return ["g", made.__name__, "", "", ""]
     if isinstance(value, types.ModuleType | types.FrameType | types.TracebackType | types.CodeType):
         return ["m", made.__name__, "", "", ""]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import threading
+from _thread import allocate_lock, start_new_thread  # threading itself is for those programs that have threads
 from typing import Any
 
 from .candidate import Candidate
@@ -43,16 +43,18 @@ class _Rehearsal(Examiner):
         def candidate() -> None:
             with contextlib.suppress(BaseException):
                 Candidate(wire).run()
+            self.running.release()
 
         self.wire = wire
-        self.thread = threading.Thread(target=candidate)
-        self.thread.start()
+        self.running = allocate_lock()
+        self.running.acquire()
+        start_new_thread(candidate, ())
 
     def leave(self) -> None:
         """End it by closing its wire."""
         if self.previous:
             self.previous.close()
-        self.thread.join()
+        self.running.acquire()
         os.close(self.wire)
 
 

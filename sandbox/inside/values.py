@@ -15,7 +15,7 @@ The reader trusts nothing: numbers, kinds and types are checked, and whatever do
 
 from __future__ import annotations
 
-import base64
+import binascii
 import operator
 import sys
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -217,7 +217,7 @@ class _Writer:
         if made is deque:
             return ["q", value.maxlen, *self._items(value)]
         if made is bytes or made is bytearray:
-            return ["b" if made is bytes else "ba", base64.b64encode(value).decode("ascii")]
+            return ["b" if made is bytes else "ba", binascii.b2a_base64(value, newline=False).decode("ascii")]
         if made is int:
             return ["i", hex(value)]
         kind, values = kinds.parts(value)
@@ -308,7 +308,7 @@ class _Reader:
             self.objects.keep(number, proxy)
             return proxy
         if kind == "b":
-            return base64.b64decode(node[2], validate=True)
+            return binascii.a2b_base64(node[2], strict_mode=True)
         if kind == "i":
             return int(node[2], 16)
         value = self.value
@@ -325,7 +325,7 @@ class _Reader:
         kind, words = node[1], node[2:]
         value = self.value
         if kind == "ba":
-            container[:] = base64.b64decode(words[0], validate=True)
+            container[:] = binascii.a2b_base64(words[0], strict_mode=True)
             return
         if kind == "q" and _length(words.pop(0)) != container.maxlen:
             raise Malformed("a deque with another length")

@@ -17,7 +17,6 @@ import socket
 import struct
 import sys
 import time
-import traceback
 import types
 from typing import Any
 
@@ -151,6 +150,8 @@ class Warden:
             except Closed:
                 code = HOST_GONE
         except BaseException:
+            import traceback  # seldom needed, and each fork would pay for it
+
             os.write(errors, traceback.format_exc().encode("utf-8", "replace")[-4000:])
         finally:
             os._exit(code)
