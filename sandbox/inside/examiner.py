@@ -127,10 +127,12 @@ class Examiner:
             self.previous = (
                 ours  # closed when the next run begins: a candidate that sees its end would only wake to die
             )
-        if not peer.gone:
+        gone = peer.gone
+        peer.end()
+        if not gone:
             self.leave()
             return outcomes, total, ""
-        return outcomes, total, self._ending(outcomes[-1], peer.gone, self.finish())
+        return outcomes, total, self._ending(outcomes[-1], gone, self.finish())
 
     def _load(self, peer: Peer, source: str, wanted: list[str]) -> dict[str, Any] | Outcome:
         """Return the stubs by name, or the outcome of a solution that does not load."""

@@ -68,8 +68,8 @@ class Channel:
     def send(self, message: Any) -> None:
         """Send one message; raises Closed, Late, or what json raises for a message that it cannot write."""
         body = _written(message).encode("ascii")
-        self._patience()
         try:
+            self._patience()
             self.end.sendall(HEADER.pack(len(body)) + body)
         except TimeoutError:
             raise Late from None
@@ -91,8 +91,8 @@ class Channel:
         """Return the next `size` bytes and take none beyond them: another process may go on reading after this one."""
         parts = []
         while size > 0:
-            self._patience()
             try:
+                self._patience()
                 part = self.end.recv(min(size, 1 << 20))
             except TimeoutError:
                 raise Late from None

@@ -61,6 +61,9 @@ BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (deque, lambda value: deque(deque.__iter__(value), value.maxlen)),
     (bytearray, bytearray),
 )
+# Kinds that are built from words alone. An object in the place of a word would answer for itself, each time otherwise.
+OF_WORDS = frozenset("z D F r sl k T p".split())
+WORDS = frozenset({type(None), bool, int, float, str})
 ATTEMPTS = 60  # orders in which the elements of a set are put in, for each size of its table
 CONTAINERS = (dict, list, tuple, set, frozenset, deque)
 
@@ -250,6 +253,8 @@ def _attributes(error: BaseException) -> list[Any]:
 
 def built(kind: str, items: list[Any]) -> Any:
     """Return the value of a kind; whatever cannot be one raises."""
+    if kind in OF_WORDS and not set(map(type, items)) <= WORDS:
+        raise Malformed(f"a value of the kind {kind!r} that is built from objects")
     if kind == "z":
         return complex(*items)
     if kind == "D":
@@ -284,6 +289,8 @@ def built(kind: str, items: list[Any]) -> Any:
         return _array(*items)
     if kind == "n":
         name, count, *rest = items
+        if type(count) is not int or not set(map(type, (name, *rest[:count]))) <= {str}:
+            raise Malformed("a struct with names that are no names")
         return _struct(name, tuple(rest[:count]))(*rest[count:])
     raise Malformed(f"a value of the unknown kind {kind[:20]!r}")
 
@@ -297,12 +304,14 @@ def _utc() -> Any:
 def _date(name: str, fold: int, *fields: Any) -> Any:
     import datetime
 
-    if name not in RARE["datetime"]:
+    if type(name) is not str or name not in RARE["datetime"] or type(fold) is not int:
         raise Malformed("a date of a kind that is none")
     zone: dict[str, Any] = {}
     if fields and isinstance(fields[-1], datetime.timedelta):
         zone = {"tzinfo": datetime.timezone(fields[-1])}
         fields = fields[:-1]
+    if not set(map(type, fields)) <= {int}:
+        raise Malformed("a date that is not made of numbers")
     value = getattr(datetime, name)(*fields, **zone)
     return value.replace(fold=fold) if fold else value
 
@@ -335,14 +344,17 @@ def _error(made: Any, args: Any, text: Any, *attributes: Any) -> BaseException:
 @lru_cache(maxsize=256)
 def _struct(name: str, fields: tuple[str, ...]) -> Any:
     if len(name) + sum(map(len, fields)) > 4000:
-        raise Malformed("a struct with names that are no names")
+        raise Malformed("a struct with names that are too long")
     return namedtuple(name, fields)
 
 
 def _array(dtype: str, shape: tuple[int, ...], items: tuple[Any, ...]) -> Any:
     import numpy  # there on both sides or on none
 
-    if numpy.dtype(dtype).kind not in "biufcU":
+    numbers = {bool, int, float, complex, str}
+    if type(dtype) is not str or not (type(shape) is type(items) is tuple and set(map(type, shape)) <= {int}):
+        raise Malformed("an array that is none")
+    if numpy.dtype(dtype).kind not in "biufcU" or not set(map(type, items)) <= numbers:
         raise Malformed("an array of objects")
     array = numpy.array(items, dtype=dtype).reshape(shape)
     return array if shape else array[()]

@@ -194,13 +194,16 @@ class Peer:
         return getattr(type(target), name)(target, *args)
 
     def _allow(self, operation: str, target: Any, name: Any) -> None:
-        form = described(target, lambda value: None)[0] if not isinstance(target, Proxy) else "m"
+        closed = (
+            isinstance(target, Proxy) or type(target).__module__ == "typing"
+        )  # whose aliases forward to the classes
+        form = "m" if closed else described(target, lambda value: None)[0]
         if operation == "call" and form in ("f", "c", "i"):
             return
         if operation == "next" and form == "i" and hasattr(target, "__next__"):
             return
         if form == "i" and type(name) is str:
-            public = not name.startswith("_")
+            public = not name.startswith(("_", "gi_", "cr_", "ag_"))  # nor the frame of a generator
             if operation in ("set", "del") and callable(getattr(target, name, None)):
                 raise self.note(f"a method of the tests' {type(target).__name__} that the solution replaces")
             if (operation in ("get", "set", "del") and public) or (operation == "do" and _harmless(name)):
@@ -208,6 +211,10 @@ class Peer:
         raise AttributeError(f"a {form} of the tests does not allow {operation} {str(name)[:40]}")
 
     # ---- the wire
+
+    def end(self) -> None:
+        """Answer and ask no more: the run is over, and what is left of its objects must not speak in the next."""
+        self.gone = self.gone or "over"
 
     def note(self, why: str) -> Unverifiable:
         """Remember that something could not cross, whatever a test makes of the exception."""

@@ -50,18 +50,20 @@ class AssertSet:
             "setup": _parsed(setup, "setup"),
         }
         self.sources = {"prompt": prefix, "setup": setup}
-        self.setup = [compile(tree, f"<{name}>", "exec", dont_inherit=True) for name, tree in self.trees.items()]
+        self.setup = [_compiled(tree, name) for name, tree in self.trees.items()]
         self.cases = []
         for number, text in enumerate(asserts):
             name = f"test {number + 1}"
             self.trees[name] = _parsed(text, name)
             self.sources[name] = text
-            self.cases.append((name, compile(self.trees[name], f"<{name}>", "exec", dont_inherit=True)))
+            self.cases.append((name, _compiled(self.trees[name], name)))
         defined = {name: _defined(tree) for name, tree in self.trees.items()}
+        if entry_point and entry_point.startswith("__"):
+            raise BadTests(f"{entry_point} is no name for an entry point: modules have such names for themselves")
         if entry_point in defined["setup"]:
             raise BadTests(f"the setup defines {entry_point}, which the solution should")
         used = _used(self.setup[1]).union(*(_used(code) for _, code in self.cases))
-        used = used.difference(vars(builtins), *defined.values())
+        used = {name for name in used if not name.startswith("__")}.difference(vars(builtins), *defined.values())
         self.wanted = sorted(used | ({entry_point} if entry_point else set()))
         if not self.wanted:
             raise BadTests("the tests use nothing of the solution")
@@ -115,7 +117,7 @@ class AssertSet:
         try:
             exec(code, space)
         except (Unverifiable, Gone):
-            pass
+            status = "unverifiable"  # also where it was an object of another run that spoke
         except AssertionError as error:
             log.error, status = error, "incorrect"
         except BaseException as error:
@@ -125,6 +127,8 @@ class AssertSet:
             got = "" if peer.gone in ("late", "closed") else peer.gone
         elif peer.unverifiable:
             status, got = "unverifiable", peer.unverifiable
+        elif status == "unverifiable":
+            got = "the tests met an object that is none of this solution's"
         elif status == "correct" and peer.failed:
             status, got = "incorrect", "an assert in a function that the tests passed in failed"
         if status == "correct":
@@ -161,6 +165,15 @@ def _parsed(text: str, name: str, lenient: bool = False) -> ast.Module:
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             if lenient:
                 return ast.parse("")  # the start of a program that is none yet
+            raise BadTests(f"{name} is not Python: {error}") from None
+
+
+def _compiled(tree: ast.Module, name: str) -> types.CodeType:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return compile(tree, f"<{name}>", "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise BadTests(f"{name} is not Python: {error}") from None
 
 

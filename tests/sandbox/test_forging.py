@@ -5,9 +5,16 @@ And ways in which one run was seen by the next, or had a verdict withheld from a
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from assay.sandbox.inside.outcome import CallLog
+from assay.sandbox.inside.peer import Gone
+from assay.sandbox.inside.proxies import Unverifiable
+from assay.sandbox.inside.tests_of_asserts import AssertSet
+from assay.sandbox.opening import open_sandbox
 
 from assay.records import AssertTests, Status
 
@@ -101,6 +108,131 @@ def test_a_setup_that_is_broken_by_itself_is_a_bad_reference(box: Any, setup: st
     for solution in ("def f(): return 1", "def f(): return 2", "syntax error"):
         judgement = box.judge(solution, AssertTests(["assert f() == 1"], setup=setup))
         assert judgement.status is Status.BAD_REFERENCE, judgement
+
+
+@pytest.mark.parametrize("text", ["return f()", "f()\nbreak", "await f()", "nonlocal f"])
+def test_an_assert_that_cannot_be_compiled_is_a_bad_reference(box: Any, text: str) -> None:
+    assert box.judge("def f(): return 1", AssertTests([text], entry_point="f")).status is Status.BAD_REFERENCE
+
+
+@pytest.mark.parametrize("name", ["__builtins__", "__spec__", "__import__"])
+def test_an_entry_point_with_the_name_of_what_modules_have_is_a_bad_reference(box: Any, name: str) -> None:
+    judgement = box.judge(f"def {name}(*a): return 1", AssertTests(["from . import a"], entry_point=name))
+    assert judgement.status is Status.BAD_REFERENCE
+    assert name in judgement.detail
+
+
+# What a solution does that speaks on its wire itself: `answer` is what it says in the place of its next result.
+FORGER = """
+import sys
+frame = sys._getframe()
+while "self" not in frame.f_locals:
+    frame = frame.f_back
+peer = frame.f_locals["self"].peer
+perform, send = peer._perform, peer.channel.send
+once = []
+
+def number():
+    peer.objects.next += 2
+    return peer.objects.next - 2
+
+def forged(message):
+    if message[0] == "=" and once:
+        message = once.pop()()
+    return send(message)
+
+peer.channel.send = forged
+
+def g():
+    once.append(answer)
+    return 0
+"""
+# A struct whose name is an object that is equal to every name it is asked for, and has the hash of "Point".
+POISON = (
+    FORGER
+    + """
+def tuple_with_hash(wanted, mask=(1 << 64) - 1):
+    one, two, five = 11400714785074694791, 14029467366897019727, 2870177450012600261
+    back = lambda value: pow(value, -1, 1 << 64)
+    for first in range(1, 1000):
+        sum = (five + first * two) & mask
+        sum = ((sum << 31 | sum >> 33) * one) & mask
+        lane = (wanted - (2 ^ five ^ 3527539)) * back(one) & mask
+        lane = ((lane >> 31 | lane << 33) - sum) * back(two) & mask
+        lane -= (lane >> 63) << 64
+        if hash((first, lane)) == wanted:
+            return first, lane
+
+class Name:
+    def __len__(self):
+        return 5
+    def __str__(self):
+        return "Point"
+
+name, plain = Name(), tuple_with_hash(hash("Point"))
+peer._perform = lambda operation, *rest: plain if operation == "plain" else perform(operation, *rest)
+
+def answer():
+    handle, struct = peer.objects.new(name), number()
+    nodes = [[handle, "h", "i", "N", "__len__", JUDGED, BASED], [struct, "n", [handle], 2, "x", "y", 1, 2]]
+    return ["=", [struct], nodes, [], None]
+"""
+)
+POINT = "from collections import namedtuple\nPoint = namedtuple('Point', 'x y')\ndef g(): return Point(%s)"
+
+
+@pytest.mark.parametrize(("judged", "based"), [("__eq__", "__hash__"), ("", "__eq__ __hash__")])
+def test_an_object_in_the_place_of_a_name_speaks_in_no_other_run(
+    boxes: Any, backend: str, judged: str, based: str
+) -> None:
+    boxes.get(backend)
+    poison = POISON.replace("JUDGED", repr(judged)).replace("BASED", repr(based))
+    tests = AssertTests(["assert g() == (5, 6)"])
+    with open_sandbox(backend, workers=1) as box:
+        assert box.judge(poison, tests).status is Status.CRASHED
+        assert box.judge(POINT % "0, 0", tests).status is Status.INCORRECT
+        assert box.judge(POINT % "5, 6", tests).status is Status.CORRECT
+
+
+def test_a_class_is_named_by_a_word_that_stays_the_same(box: Any) -> None:
+    solution = (
+        FORGER
+        + """
+class Name:
+    asked = 0
+    def split(self):
+        Name.asked += 1
+        return ["builtins.ValueError" if Name.asked == 1 else "builtins.Exception"]
+
+name = Name()
+
+def answer():
+    handle, kind = peer.objects.new(name), number()
+    return ["=", [kind], [[handle, "h", "i", "N", "", "", ""], [kind, "T", [handle]]], [], None]
+"""
+    )
+    tests = AssertTests(["E = g()\ntry:\n    assert 1 == 2\nexcept E:\n    pass"], entry_point="g")
+    assert box.judge(solution, tests).status is Status.CRASHED
+
+
+@pytest.mark.parametrize("error", [Gone("over"), Unverifiable("of another run")])
+def test_what_an_object_of_another_run_raises_passes_no_test(error: BaseException) -> None:
+    def speak() -> None:
+        raise error
+
+    peer: Any = SimpleNamespace(log=CallLog(), unverifiable="", failed=False, gone="")
+    (outcome,) = AssertSet(["speak()"], "", "speak", "").run(peer, {"speak": speak})
+    assert outcome.status == "unverifiable"
+
+
+def test_what_typing_knows_cannot_be_changed_by_a_solution(box: Any) -> None:
+    """Its aliases forward to the classes that all tests have."""
+    tests = AssertTests(["try:\n    f(Sequence)\nexcept AttributeError:\n    pass\nassert not isinstance(3, Sequence)"])
+    tests = replace(tests, setup="from typing import Sequence")
+    assert box.judge("def f(S):\n    S.register(int)", tests).status is Status.CORRECT
+    tests = replace(tests, asserts=["f(Sequence)\nassert not hasattr(Sequence, 'append')"])
+    assert box.judge("def f(S):\n    S.append = print", tests).passed == 0
+    assert box.judge("def f(S): pass", tests).status is Status.CORRECT
 
 
 MARKS = {

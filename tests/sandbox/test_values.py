@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from assay.sandbox.inside.frames import Malformed
+from assay.sandbox.inside.kinds import built
 from assay.sandbox.inside.proxies import Proxy, described
 from assay.sandbox.inside.values import Objects
 from hypothesis import given, settings
@@ -278,3 +279,20 @@ def test_any_message_is_read_or_malformed(items: list[Any], nodes: list[Any]) ->
         return
     assert len(values) == len(items)
     assert not any(isinstance(value, Proxy) for value in values)
+
+
+@pytest.mark.parametrize("kind", ["z", "D", "F", "r", "sl", "k", "T", "p", "n", "dt", "np"])
+def test_no_kind_is_built_from_an_object_in_the_place_of_a_word(kind: str) -> None:
+    """It would answer for itself, each time otherwise; arrays are read from where such an object says."""
+    if kind == "np":
+        pytest.importorskip("numpy")
+
+    class Answers:
+        def __len__(self) -> int:
+            raise RuntimeError("asked")
+
+        __getattr__ = __index__ = __float__ = __complex__ = __str__ = __hash__ = __len__  # type: ignore[assignment]
+
+    for items in ([Answers(), 0], ["datetime", 0, Answers()], ["Point", 1, Answers(), 1], ["<i8", (1,), (Answers(),)]):
+        with pytest.raises((Malformed, ValueError, TypeError)):
+            built(kind, items)
