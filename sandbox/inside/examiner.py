@@ -22,7 +22,7 @@ from .frames import Channel, Closed, Late, Malformed
 from .kernel import processor, stay
 from .outcome import BadTests, Outcome, ended
 from .peer import Gone, Peer
-from .proxies import Proxy
+from .proxies import Proxy, Unverifiable
 from .stdio import StdioSet
 from .tests_of_asserts import AssertSet
 
@@ -51,6 +51,7 @@ class Examiner:
         self.sink: Any = io.TextIOWrapper(_Nowhere(), encoding="utf-8", errors="replace", write_through=True)
         self.tests: AssertSet | StdioSet | None = None
         self.bad = ""
+        self.modules = 0  # that were loaded before the first solution
 
     def serve(self) -> None:
         """Answer the host until it sends the tests of another problem, for which the warden makes another examiner."""
@@ -77,10 +78,15 @@ class Examiner:
             self.tests = StdioSet(**tests) if "cases" in tests else AssertSet(**tests)
         except BadTests as error:
             self.bad = str(error)
+        self.modules = len(sys.modules)
 
     def spent(self) -> bool:
         """Tell whether this process should not judge another solution: its tests or the last values left a mark on it."""
         if isinstance(self.tests, AssertSet) and not self.tests.reusable:
+            return True
+        if (
+            len(sys.modules) > self.modules
+        ):  # values may bring modules along, in which names of exceptions are looked up
             return True
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MOST_RESIDENT
 
@@ -149,7 +155,17 @@ class Examiner:
             peer.gone = "closed"
         except Late:
             peer.gone = "late"
-        except (Malformed, Gone, TypeError, ValueError, IndexError, KeyError, AttributeError, UnicodeError) as error:
+        except (
+            Malformed,
+            Gone,
+            Unverifiable,
+            TypeError,
+            ValueError,
+            IndexError,
+            KeyError,
+            AttributeError,
+            UnicodeError,
+        ) as error:
             peer.gone = f"malformed: {error}"
         return Outcome("timeout" if peer.gone == "late" else "crashed", "loading the solution")
 

@@ -65,6 +65,7 @@ BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = (
 OF_WORDS = frozenset("z D F r sl k T p".split())
 WORDS = frozenset({type(None), bool, int, float, str})
 ATTEMPTS = 60  # orders in which the elements of a set are put in, for each size of its table
+MOST_WORK = 50_000  # elements that are put in for each size: large sets get fewer attempts
 CONTAINERS = (dict, list, tuple, set, frozenset, deque)
 
 
@@ -224,9 +225,12 @@ def named_class(names: str) -> type:
         module, _, short = name.rpartition(".")
         if short in RARE.get(module, ()):
             return getattr(importlib.import_module(module), short)  # type: ignore[no-any-return]
-        found = (
-            getattr(sys.modules.get(module), short, None) if module.split(".")[0] in sys.stdlib_module_names else None
-        )
+        top = module.split(".")[0]
+        if (
+            top not in sys.stdlib_module_names or top == "unittest"
+        ):  # whose exceptions tell its runner to pass a test over
+            continue
+        found = getattr(importlib.import_module(module) if module in RARE else sys.modules.get(module), short, None)
         if isinstance(found, type) and issubclass(found, BaseException):
             return found
     raise Malformed("a class that is not known")
@@ -366,7 +370,7 @@ def _array(dtype: str, shape: tuple[int, ...], items: tuple[Any, ...]) -> Any:
 def ordered_set(items: list[Any], made: Callable[[Any], Any]) -> Any:
     """Return a frozenset that iterates in the order of `items`, where that can be had; see `refill`."""
     order, shuffled = list(items), random.Random(0)
-    for _ in range(ATTEMPTS):
+    for _ in range(_attempts(items)):
         for value in (made(order), made(set(order))):
             if list(value) == items:
                 return value
@@ -375,6 +379,10 @@ def ordered_set(items: list[Any], made: Callable[[Any], Any]) -> Any:
     refill(helper, items)
     value = made(helper)
     return value if list(value) == items else made(items)
+
+
+def _attempts(items: list[Any]) -> int:
+    return max(1, min(ATTEMPTS, MOST_WORK // max(1, len(items))))
 
 
 def refill(container: set[Any], items: list[Any]) -> None:
@@ -389,7 +397,7 @@ def refill(container: set[Any], items: list[Any]) -> None:
         return
     for make in _ways(len(items)):
         order, shuffled = list(items), random.Random(0)
-        for _ in range(ATTEMPTS):
+        for _ in range(_attempts(items)):
             container.clear()
             make(container, order)
             if list(container) == items:

@@ -154,7 +154,7 @@ class Peer:
             except (Unverifiable, Gone):
                 raise
             except BaseException as error:  # whatever a program raises is its answer
-                self.failed = self.failed or isinstance(error, AssertionError)
+                self.failed = self.failed or _is_failure(error)
                 error.__traceback__ = None
                 tag, value = "!", error
             del values, target, message
@@ -172,7 +172,9 @@ class Peer:
         if operation == "call":
             return target(*args, **keywords)
         if operation == "next":
-            return _portion(target, args[0])
+            items, end = _portion(target, args[0])
+            self.failed = self.failed or _is_failure(end)
+            return items, end
         if operation == "get":
             return getattr(target, name)
         if operation == "set":
@@ -202,8 +204,12 @@ class Peer:
             return
         if operation == "next" and form == "i" and hasattr(target, "__next__"):
             return
+        if operation == "await":
+            raise self.note("a coroutine of the tests that the solution awaits")  # an assert in it would not be heard
         if form == "i" and type(name) is str:
             public = not name.startswith(("_", "gi_", "cr_", "ag_"))  # nor the frame of a generator
+            if _is_of_mock(target, name):
+                raise self.note(f"{name} of a mock, which records or decides what the tests ask")
             if operation in ("set", "del") and callable(getattr(target, name, None)):
                 raise self.note(f"a method of the tests' {type(target).__name__} that the solution replaces")
             if (operation in ("get", "set", "del") and public) or (operation == "do" and _harmless(name)):
@@ -264,12 +270,28 @@ def _harmless(name: str) -> bool:
     return name in HARMLESS
 
 
+def _is_failure(error: BaseException | None) -> bool:
+    """Tell whether an assert failed: that of a test, if the test had passed in what raised it."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.subgroup(AssertionError) is not None
+    return isinstance(error, AssertionError)
+
+
+def _is_of_mock(target: Any, name: str) -> bool:
+    """Tell whether a name is unittest.mock's own, such as `configure_mock` or `called`, and no attribute that was mocked."""
+    made = type(target)
+    mocks = any(each.__module__ == "unittest.mock" for each in made.__mro__)
+    return mocks and not name.startswith("_") and hasattr(made, name)
+
+
 def _portion(iterator: Any, size: int) -> tuple[list[Any], BaseException | None]:
     """Return up to `size` items, and what ended the iterator if it ended."""
     items: list[Any] = []
     try:
         while len(items) < size:
             items.append(next(iterator))
+    except (Unverifiable, Gone):
+        raise
     except BaseException as error:
         error.__traceback__ = None
         return items, error

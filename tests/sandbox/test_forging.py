@@ -18,6 +18,10 @@ from assay.sandbox.opening import open_sandbox
 
 from assay.records import AssertTests, Status
 
+UNITTEST = (
+    "import unittest\nclass T(unittest.TestCase):\n    def test_it(self):\n        self.assertEqual(f(1), 2)\n"
+    "r = unittest.TestResult()\nunittest.defaultTestLoader.loadTestsFromTestCase(T).run(r)\n"
+)
 CASES = {
     "the length of an object ends a map": (
         "class f:\n    def __init__(s, *a): pass\n    def __len__(s): raise StopIteration",
@@ -59,6 +63,44 @@ CASES = {
     "a mock whose methods are replaced": (
         "def notify(c):\n    c.send.assert_called_once_with = lambda *a: None",
         ["from unittest.mock import Mock\nc = Mock()\nnotify(c)\nc.send.assert_called_once_with('hello')"],
+    ),
+    "a mock that is configured": (
+        "def notify(c):\n    c.send.configure_mock(assert_called_once_with=lambda *a: None)",
+        ["from unittest.mock import Mock\nc = Mock()\nnotify(c)\nc.send.assert_called_once_with('hello')"],
+    ),
+    "a mock to which another is attached": (
+        "def notify(c):\n    c.send.attach_mock(c.other, 'assert_called_once_with')",
+        ["from unittest.mock import Mock\nc = Mock()\nnotify(c)\nc.send.assert_called_once_with('hello')"],
+    ),
+    "a test that is passed over": (
+        "import unittest\ndef f(x): raise unittest.SkipTest('x')",
+        [
+            f"{UNITTEST}assert r.testsRun == 1 and r.wasSuccessful()",
+            f"{UNITTEST}assert not r.failures and not r.errors",
+        ],
+    ),
+    "a test that is told to stop": (
+        "import unittest.case\nclass Stop(unittest.case._ShouldStop): pass\ndef f(x): raise Stop",
+        [f"{UNITTEST}assert r.testsRun == 1 and r.wasSuccessful()"],
+    ),
+    "an assert in an iterator passed in": (
+        "def run(s, f):\n    try:\n        for n in s: f(99)\n    except BaseException: pass",
+        ["seen = []\ndef source():\n    yield 1\n    assert seen == [2]\n    yield 2\nrun(source(), seen.append)"],
+    ),
+    "an assert in a map passed in": (
+        "def run(c):\n    try:\n        for _ in c: pass\n    except BaseException: pass",
+        ["def check(x):\n    assert x == 2\n    return x\nrun(map(check, [1, 3]))"],
+    ),
+    "an assert in a group of exceptions": (
+        "def run(c):\n    try: c()\n    except BaseException: pass",
+        [
+            "def check():\n    try:\n        assert 1 == 2\n    except AssertionError as e:\n"
+            "        raise ExceptionGroup('all', [e])\nrun(check)"
+        ],
+    ),
+    "an assert in a coroutine passed in": (
+        "async def run(a):\n    try: await a\n    except BaseException: pass",
+        ["import asyncio\nasync def check():\n    assert 1 == 2\nasyncio.run(run(check()))"],
     ),
     "a method of the tests' object that is replaced": (
         "def fill(c):\n    c.valid = lambda: True",
@@ -223,6 +265,39 @@ def test_what_an_object_of_another_run_raises_passes_no_test(error: BaseExceptio
     peer: Any = SimpleNamespace(log=CallLog(), unverifiable="", failed=False, gone="")
     (outcome,) = AssertSet(["speak()"], "", "speak", "").run(peer, {"speak": speak})
     assert outcome.status == "unverifiable"
+
+
+def test_a_module_that_a_value_brings_along_changes_no_later_verdict(boxes: Any, backend: str) -> None:
+    boxes.get(backend)
+    tests = AssertTests(["r = ''\ntry:\n    f()\nexcept OSError as e:\n    r = type(e).__name__\nassert r == 'Error'"])
+    raises = "import shutil\ndef f(): raise shutil.Error('x')"
+    brings = "import pathlib\ndef f(): return pathlib.PurePosixPath('a')"
+    with open_sandbox(backend, workers=1) as box:
+        fresh = box.judge(raises, tests).status
+        assert box.judge(brings, tests).status is Status.INCORRECT
+        assert box.judge(raises, tests).status is fresh
+
+
+def test_exceptions_of_decimal_cross_as_what_they_are(box: Any) -> None:
+    text = "r = ''\ntry:\n    f()\nexcept ArithmeticError as e:\n    r = repr(e)\nassert r == \"InvalidOperation('x')\""
+    solution = "import decimal\ndef f(): raise decimal.InvalidOperation('x')"
+    assert box.judge(solution, AssertTests([text])).status is Status.CORRECT
+
+
+def test_mocks_are_called_and_asked_as_ever(box: Any) -> None:
+    tests = AssertTests(
+        ["from unittest.mock import Mock\nc = Mock()\nnotify(c)\nc.send.assert_called_once_with('hello')"]
+    )
+    assert box.judge("def notify(c): c.send('hello')", tests).status is Status.CORRECT
+    assert box.judge("def notify(c): c.send('bye')", tests).passed == 0
+
+
+def test_large_sets_cross_in_time(box: Any) -> None:
+    solution = (
+        "def g():\n    s = set(str(i) for i in range(20000))\n    for i in range(10000): s.discard(str(i * 2))\n"
+        "    s |= {str(-i) for i in range(1, 6000)}\n    return s"
+    )
+    assert box.judge(solution, AssertTests(["assert len(g()) == 15999"])).status is Status.CORRECT
 
 
 def test_what_typing_knows_cannot_be_changed_by_a_solution(box: Any) -> None:
